@@ -1,0 +1,91 @@
+import { QgemmError, show, type QgemmErrorCode } from './errors.js';
+
+/** Throws a {@link QgemmError} that reads `<name> must be <expectation>, got <value>`. */
+export function fail(code: QgemmErrorCode, name: string, expectation: string, value: unknown): never {
+  throw new QgemmError(code, `${name} must be ${expectation}, got ${show(value)}`);
+}
+
+/** Checks that `value` is an integer in [min, max]. A non-number is ARGUMENT, everything else RANGE. */
+export function checkInteger(name: string, value: unknown, min: number, max: number = Number.MAX_SAFE_INTEGER): number {
+  if (typeof value !== 'number') fail('ERR_QGEMM_ARGUMENT', name, 'a number', value);
+  if (!Number.isInteger(value) || value < min || value > max) {
+    const range = max === Number.MAX_SAFE_INTEGER ? `>= ${min}` : `in [${min}, ${max}]`;
+    fail('ERR_QGEMM_RANGE', name, `an integer ${range}`, value);
+  }
+  return value;
+}
+
+/** Checks that `value` is one of the allowed strings. */
+export function checkOneOf<T extends string>(name: string, value: unknown, allowed: readonly T[]): T {
+  if (typeof value !== 'string' || !(allowed as readonly string[]).includes(value)) {
+    fail('ERR_QGEMM_ARGUMENT', name, `one of ${allowed.map((item) => `'${item}'`).join(', ')}`, value);
+  }
+  return value as T;
+}
+
+/** Checks that an options argument is a plain object (or absent) and has no key we do not know. */
+export function checkOptions<T extends object>(name: string, value: unknown, known: readonly (keyof T & string)[]): Partial<T> {
+  if (value === undefined) return {};
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value)) {
+    fail('ERR_QGEMM_ARGUMENT', name, 'an object', value);
+  }
+  for (const key of Object.keys(value)) {
+    if (!(known as readonly string[]).includes(key)) {
+      throw new QgemmError('ERR_QGEMM_ARGUMENT', `${name} has no option ${show(key)}; known options: ${known.join(', ')}`);
+    }
+  }
+  return value;
+}
+
+type TypedArrayConstructor<T> = { new (length: number): T; readonly prototype: T; readonly name: string };
+
+/**
+ * Checks that `value` is a typed array of the wanted class whose buffer is attached and in bounds.
+ * Detached and out-of-bounds views report length 0, so asking for the length alone would hide them.
+ */
+export function checkTypedArray<T extends ArrayBufferView>(name: string, value: unknown, type: TypedArrayConstructor<T>): T {
+  if (!(value instanceof type)) {
+    if (ArrayBuffer.isView(value)) fail('ERR_QGEMM_DTYPE', name, `a ${type.name}`, value);
+    fail('ERR_QGEMM_ARGUMENT', name, `a ${type.name}`, value);
+  }
+  if (value.byteLength === 0) checkAttached(name, value);
+  return value;
+}
+
+/** Throws DETACHED when the view's buffer was transferred, or was resized so that the view is out of bounds. */
+export function checkAttached(name: string, view: ArrayBufferView): void {
+  try {
+    // Constructing a view throws on a detached buffer on every Node version; `detached` exists from Node 22 on.
+    new Uint8Array(view.buffer as ArrayBuffer, 0, 0);
+  } catch {
+    throw new QgemmError('ERR_QGEMM_DETACHED', `${name} must be attached to its buffer, but the buffer was transferred or detached`);
+  }
+  // A view that a shrinking resize left out of bounds has byteOffset 0 and byteLength 0 like a legal empty view of a
+  // resizable buffer; the typed array iteration protocol tells them apart by throwing.
+  try {
+    (view as Uint8Array).keys?.();
+  } catch {
+    throw new QgemmError('ERR_QGEMM_DETACHED', `${name} must lie within its buffer, but the buffer was resized under it`);
+  }
+}
+
+/** Checks the number of elements of a typed array against what the shapes ask for. */
+export function checkLength(name: string, view: { readonly length: number }, expected: number, why: string): void {
+  if (view.length !== expected) {
+    throw new QgemmError('ERR_QGEMM_SHAPE', `${name} must have ${expected} elements (${why}), got ${view.length}`);
+  }
+}
+
+/** Checks a shape: an array of integers >= 0 whose product is a safe integer. Returns the product. */
+export function checkShape(name: string, shape: unknown): { shape: readonly number[]; size: number } {
+  if (!Array.isArray(shape)) fail('ERR_QGEMM_ARGUMENT', name, 'an array of integers', shape);
+  let size = 1;
+  shape.forEach((dim, index) => {
+    checkInteger(`${name}[${index}]`, dim, 0);
+    size *= dim as number;
+  });
+  if (!Number.isSafeInteger(size)) {
+    throw new QgemmError('ERR_QGEMM_LIMIT', `${name} must describe fewer than 2^53 elements, got ${show(shape)}`);
+  }
+  return { shape: shape as number[], size };
+}

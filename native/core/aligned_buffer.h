@@ -1,0 +1,62 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <utility>
+
+namespace qgemm {
+
+/// Owned memory aligned to 64 bytes, allocated nothrow. Move-only.
+class AlignedBuffer {
+ public:
+  static constexpr size_t kAlignment = 64;
+
+  AlignedBuffer() = default;
+  AlignedBuffer(AlignedBuffer&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~AlignedBuffer() { reset(); }
+
+  /// Replaces the memory by `bytes` uninitialised bytes. False, and empty, when there is not enough memory.
+  [[nodiscard]] bool allocate(size_t bytes) {
+    reset();
+    if (bytes > SIZE_MAX - kAlignment) return false;
+    data_ = ::operator new(bytes == 0 ? 1 : bytes, std::align_val_t(kAlignment), std::nothrow);
+    size_ = data_ == nullptr ? 0 : bytes;
+    return data_ != nullptr;
+  }
+
+  /// Grows to at least `bytes`; what was inside is lost when it has to grow.
+  [[nodiscard]] bool ensure(size_t bytes) { return (data_ != nullptr && bytes <= size_) || allocate(bytes); }
+
+  void reset() {
+    ::operator delete(data_, std::align_val_t(kAlignment));
+    data_ = nullptr;
+    size_ = 0;
+  }
+
+  template <typename T>
+  T* as() const {
+    return static_cast<T*>(data_);
+  }
+  size_t size() const { return size_; }
+
+ private:
+  void* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+/// a * b, or false when it does not fit size_t.
+[[nodiscard]] inline bool checked_multiply(size_t a, size_t b, size_t* result) {
+  if (a != 0 && b > SIZE_MAX / a) return false;
+  *result = a * b;
+  return true;
+}
+
+inline size_t round_up(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+}  // namespace qgemm

@@ -1,0 +1,46 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "kernels/kernel.h"
+
+namespace qgemm {
+
+template <typename Fn>
+struct KernelList {
+  const Kernel<Fn>* begin_;
+  const Kernel<Fn>* end_;
+  const Kernel<Fn>* begin() const { return begin_; }
+  const Kernel<Fn>* end() const { return end_; }
+};
+
+/// All kernels of an operation in this binary, best first, whether or not the CPU can run them.
+KernelList<GemmU8S8Fn> gemm_u8s8f32_kernels();
+KernelList<GemmF32Fn> gemm_f32_kernels();
+KernelList<QuantizeRowFn> quantize_row_kernels();
+
+/// What the environment asks for. `max_isa` limits `features`; `kernel` is a demand for its operation.
+struct DispatchConfig {
+  uint32_t features = 0;  // usable: detected, below the ceiling
+  std::string kernel;     // QGEMM_KERNEL, or ""
+};
+
+/// Reads detected features, QGEMM_MAX_ISA and QGEMM_KERNEL. On a bad value returns false and a sentence in `error`
+/// (which names variable, expectation and value), with `isa_missing` set where the CPU lacks a demanded kernel.
+bool read_dispatch_config(uint32_t detected, const char* max_isa, const char* kernel, DispatchConfig* config,
+                          std::string* error, bool* isa_missing);
+
+/// The process-wide configuration. Until `set_dispatch_config`, everything the CPU has.
+const DispatchConfig& dispatch_config();
+void set_dispatch_config(const DispatchConfig& config);
+
+/// The kernel for a call with m rows: pure functions of the configuration, so that tests can ask for any CPU.
+const Kernel<GemmU8S8Fn>& choose_gemm_u8s8f32(const DispatchConfig& config, size_t m);
+const Kernel<GemmF32Fn>& choose_gemm_f32(const DispatchConfig& config, size_t m);
+const Kernel<QuantizeRowFn>& choose_quantize_row(const DispatchConfig& config);
+
+/// The tag of the best ISA among `features` that an int8 kernel uses: what cpuInfo().isa reports.
+const char* best_isa(const DispatchConfig& config);
+
+}  // namespace qgemm

@@ -1,0 +1,44 @@
+#pragma once
+#include <atomic>
+#include <cstddef>
+
+namespace qgemm {
+
+/// The library's own threads: never libuv's, whose few threads serve everybody's file system and name look-ups.
+///
+/// The caller of `parallel_for` always works; helpers join while there is something left. Nobody waits for a helper that
+/// has not started, and nobody spins longer than some tens of microseconds. Works with zero helpers when threads cannot
+/// be created. Every participant runs with the floating-point environment of fp_env.h.
+class ThreadPool {
+ public:
+  /// The pool of this process, made at first use and never destroyed (threads may outlive static destructors).
+  static ThreadPool& instance();
+
+  /// Threads that one operation may use, callers included: min(affinity, ceil(cgroup quota)), or QGEMM_NUM_THREADS, or
+  /// what `set_num_threads` said. 1..1024.
+  size_t num_threads() const;
+  void set_num_threads(size_t threads);
+
+  /// Runs `task(context, i)` once for each i in [0, count), on the caller and up to num_threads() - 1 helpers, and
+  /// returns when all are done. Index i goes to the same participant in every call where that one is awake: participant
+  /// p of P owns a contiguous range, and takes from the others when its own is done. Stops early when `cancel` (may be
+  /// null) becomes true: then returns false, and some indices never ran.
+  bool parallel_for(size_t count, void (*task)(void* context, size_t index), void* context,
+                    const std::atomic<bool>* cancel = nullptr);
+
+  /// A piece of asynchronous work. `run` is called once on a pool thread, or on the calling thread of `submit` never.
+  struct Job {
+    void (*run)(Job* job) = nullptr;
+    Job* next = nullptr;
+  };
+
+  /// Queues a job. False when no thread can be had: the caller then runs it itself.
+  bool submit(Job* job);
+
+ private:
+  ThreadPool();
+  struct State;
+  State* state_;
+};
+
+}  // namespace qgemm

@@ -1,0 +1,112 @@
+// The contract between the driver (native/core) and the micro-kernels. Kernels know no memory, no threads, no STL:
+// they read and write what their arguments point at, and nothing else. Kernel files include only this header, the
+// intrinsics, and headers whose functions are `static inline`: an inline function with external linkage, compiled here
+// with AVX-512 flags, could replace the baseline copy of the same function at link time (scripts/check-kernels.mjs).
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+namespace qgemm {
+
+/// CPU features that kernels may ask for, as a bit set. Order is age within one architecture.
+enum Feature : uint32_t {
+  kScalar = 0,
+  kAvx2 = 1u << 0,        // AVX2 + FMA
+  kAvxVnni = 1u << 1,     // vpdpbusd with VEX encoding, 256 bits
+  kAvx512 = 1u << 2,      // AVX-512 F, BW, VL, DQ
+  kAvx512Vnni = 1u << 3,  // vpdpbusd, 512 bits
+  kAmxInt8 = 1u << 4,
+  kNeon = 1u << 5,
+  kNeonDot = 1u << 6,
+  kNeonI8mm = 1u << 7,
+};
+
+enum class Activation : uint32_t { none = 0, relu = 1, gelu = 2, gelu_tanh = 3, silu = 4 };
+
+/// Columns of one panel, and the multiples that N and K are padded to (docs/file-format.md).
+enum : size_t { kPanelColumns = 32, kPaddedK = 64 };
+
+/// What happens to a finished tile of sums. `bias`, `residual` may be null. Column arrays hold at least n rounded up to
+/// 32 values; all arrays start at the tile's first row or column.
+struct EpilogueArgs {
+  const float* bias;
+  const float* residual;  // [m, n] row-major, added after the activation
+  size_t ld_residual;     // elements between rows
+  Activation activation;
+};
+
+/// One output tile: C[m, n] = epilogue(A[m, k] . B[k, n]) with A uint8 rows and B int8 panels.
+///
+///   t = acc - a_zero_point[m] * column_sum[n] - b_zero_point[n] * a_row_sum[m] + k * a_zero_point[m] * b_zero_point[n]
+///   (modulo 2^32)
+///   float32 output:  y = fma(float(t), a_scale[m] * b_scale[n], bias[n]); activation; residual
+///   int32 output (a_scales == nullptr):  t itself; a_zero_points may then be null too, meaning 0
+struct GemmU8S8Args {
+  size_t m;             // rows, 1..mr
+  size_t n;             // columns, 1..nr: only these are stored
+  size_t k;             // padded depth, a multiple of 64
+  const uint8_t* a;     // [m, k]
+  size_t lda;           // bytes between rows of a
+  const int8_t* b;      // first panel: [k/4, 32, 4]
+  size_t panel_stride;  // bytes between panels
+  void* c;              // float32 or int32 [m, n]
+  size_t ldc;           // elements between rows of c
+  const float* a_scales;
+  const int32_t* a_zero_points;
+  const int32_t* a_row_sums;     // null unless b_zero_points is given
+  const float* b_scales;
+  const int32_t* b_column_sums;  // null only where a_zero_points is null
+  const int32_t* b_zero_points;  // null for symmetric weights
+  uint32_t logical_k;            // unpadded K, for the last term of t
+  EpilogueArgs epilogue;
+};
+using GemmU8S8Fn = void (*)(const GemmU8S8Args*);
+
+/// One output tile in float32. A is packed [k, mr] (column after column, absent rows zero) where `packed_a` says so,
+/// else row-major. One accumulator per output, from +0, one fma per k in ascending order, then bias, activation, residual.
+struct GemmF32Args {
+  size_t m, n, k;       // k is not padded
+  const float* a;
+  size_t lda;           // elements between rows (row-major) or between k steps (packed: mr)
+  bool packed_a;
+  const float* b;       // first panel: [k, 32]
+  size_t panel_stride;  // elements between panels
+  float* c;
+  size_t ldc;
+  EpilogueArgs epilogue;
+};
+using GemmF32Fn = void (*)(const GemmF32Args*);
+
+enum class RowRange : uint32_t { asymmetric = 0, symmetric = 1 };
+
+/// Quantizes one row of activations to uint8 (docs/quantization.md, "Activations").
+///
+///   asymmetric: lo = min(0, min x), hi = max(0, max x); scale = max(hi/255 - lo/255, 2^-126);
+///               zp = clamp(rne(-lo * (1/scale)), 0, 255); q = clamp(rne(x * (1/scale)) + zp, 0, 255)
+///   symmetric:  scale = max(amax/127, 2^-126); q = clamp(rne(x * (1/scale)), -127, 127) + 128; zp = 128
+///
+/// Ranges are over the finite values; +Inf gives the largest code, -Inf the smallest, NaN the zero point.
+struct QuantizeRowArgs {
+  const float* x;   // [k]
+  size_t k;
+  size_t padded_k;  // q[k..padded_k) is written with 0
+  RowRange range;
+  uint8_t* q;
+  float scale;          // out
+  int32_t zero_point;   // out
+  int32_t row_sum;      // out: sum of q[0..k)
+  bool non_finite;      // out: the row holds NaN or an infinity
+};
+using QuantizeRowFn = void (*)(QuantizeRowArgs*);
+
+/// One line of kernels.inc.
+template <typename Fn>
+struct Kernel {
+  const char* name;
+  const char* isa;
+  uint32_t features;  // all of these must be present
+  size_t mr, nr, kr;
+  Fn run;
+};
+
+}  // namespace qgemm

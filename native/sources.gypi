@@ -1,0 +1,40 @@
+{
+  "variables": {
+    "qgemm_core_sources": [
+      "native/core/cpu.cc",
+      "native/core/dispatch.cc",
+      "native/core/float16.cc",
+      "native/core/fp_env.cc",
+      "native/core/gemm.cc",
+      "native/core/pack.cc",
+      "native/core/reference.cc",
+      "native/core/thread_pool.cc"
+    ],
+    "qgemm_addon_sources": [
+      "native/addon/addon.cc"
+    ],
+    "qgemm_scalar_sources": [
+      "native/kernels/scalar/gemm_scalar.cc"
+    ],
+    "qgemm_avx2_sources": [
+      "native/kernels/x86/gemm_avx2.cc"
+    ],
+    "qgemm_avx2_cflags": ["-mavx2", "-mfma"],
+    "qgemm_avx2_msvc": ["/arch:AVX2"],
+    "qgemm_avxvnni_sources": [
+      "native/kernels/x86/gemm_avxvnni.cc"
+    ],
+    "qgemm_avxvnni_cflags": ["-mavx2", "-mfma", "-mavxvnni"],
+    "qgemm_avxvnni_msvc": ["/arch:AVX2"],
+    "qgemm_avx512_sources": [
+      "native/kernels/x86/gemm_avx512.cc"
+    ],
+    "qgemm_avx512_cflags": ["-mavx2", "-mfma", "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mprefer-vector-width=512"],
+    "qgemm_avx512_msvc": ["/arch:AVX512"],
+    "qgemm_avx512vnni_sources": [
+      "native/kernels/x86/gemm_avx512vnni.cc"
+    ],
+    "qgemm_avx512vnni_cflags": ["-mavx2", "-mfma", "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx512vnni", "-mprefer-vector-width=512"],
+    "qgemm_avx512vnni_msvc": ["/arch:AVX512"]
+  }
+}
