@@ -1,0 +1,142 @@
+/**
+ * What the addon offers to this package. Nothing here is public. TypeScript checks arguments and words the errors; the
+ * addon re-checks what memory safety needs (type, attached buffer, byte length) and throws errors with the same codes.
+ * Numbers that stand for enums are those of native/core (Scheme, Granularity, Activation, RowRange).
+ */
+export interface NativeAddon extends NativeCpu, NativeQuantize, NativeWeightsApi, NativeTensorTools {}
+
+export interface NativeCpu {
+  cpuInfo(): {
+    isa: string;
+    features: string[];
+    kernels: string[];
+    numThreads: number;
+    model: string;
+    caches: { l1d: number; l2: number; l3: number };
+  };
+  setNumThreads(threads: number): void;
+}
+
+/** Vectorised quantization over whole tensors, on the pool. Shapes are folded to [outer, axis, inner] by the caller. */
+export interface NativeQuantize {
+  matmulInteger(
+    a: Int8Array | Uint8Array,
+    b: Int8Array | Uint8Array,
+    m: number,
+    n: number,
+    k: number,
+    aZeroPoint: number,
+    bZeroPoint: number,
+    out: Int32Array,
+  ): void;
+}
+
+/** Opaque: a type-tagged native object that holds one reference to packed weights. */
+export interface NativeWeights {
+  readonly __weights: never;
+}
+/** Opaque: weights, bias and activation, ready to be multiplied by. */
+export interface NativeLinear {
+  readonly __linear: never;
+}
+/** Opaque: a read-only file mapping (or a private copy of a file). */
+export interface NativeMapping {
+  readonly __mapping: never;
+}
+
+export interface NativeWeightsInfo {
+  scheme: number;
+  n: number;
+  k: number;
+  byteLength: number;
+  symmetric: boolean;
+  activations: number;
+}
+
+/** Where the arrays of one packed weight lie in a file, in bytes from its start; `undefined` where absent. */
+export interface NativePackedOffsets {
+  panels: number;
+  scales?: number;
+  columnSums?: number;
+  zeroPoints?: number;
+}
+
+export interface NativeWeightsApi {
+  /** `transposed`: data is stored [K, N]. Throws OUT_OF_MEMORY, and RANGE when `rejectNonFinite` finds NaN or Inf. */
+  packFloat32(
+    data: Float32Array,
+    n: number,
+    k: number,
+    transposed: boolean,
+    scheme: number,
+    granularity: number,
+    symmetric: boolean,
+    activations: number,
+    rejectNonFinite: boolean,
+  ): NativeWeights;
+  packInt8(
+    codes: Int8Array | Uint8Array,
+    n: number,
+    k: number,
+    transposed: boolean,
+    scales: Float32Array,
+    zeroPoints: Int32Array | null,
+    granularity: number,
+    activations: number,
+  ): NativeWeights;
+  weightsInfo(weights: NativeWeights): NativeWeightsInfo;
+  weightsDispose(weights: NativeWeights): void;
+  /** A random token under which other threads of this process find the same weights while somebody holds them. */
+  weightsToken(weights: NativeWeights): string;
+  weightsAttach(token: string): NativeWeights | undefined;
+  /** Copies of the packed arrays, padded, as they go into a file. */
+  weightsExport(weights: NativeWeights): {
+    panels: Uint8Array;
+    scales: Float32Array | null;
+    columnSums: Int32Array | null;
+    zeroPoints: Int32Array | null;
+  };
+  /** W[N, K] row-major as float32. */
+  weightsToFloat32(weights: NativeWeights, out: Float32Array): void;
+
+  mapFile(path: string, map: boolean): NativeMapping;
+  mappingSize(mapping: NativeMapping): number;
+  /** A private copy of bytes of the mapping. */
+  mappingRead(mapping: NativeMapping, offset: number, length: number): Uint8Array;
+  mappingClose(mapping: NativeMapping): void;
+  weightsFromMapping(
+    mapping: NativeMapping,
+    scheme: number,
+    n: number,
+    k: number,
+    activations: number,
+    offsets: NativePackedOffsets,
+  ): NativeWeights;
+
+  /** `bias` has N values and is copied. */
+  linearCreate(weights: NativeWeights, bias: Float32Array | null, activation: number): NativeLinear;
+  linearDispose(linear: NativeLinear): void;
+  linearForward(linear: NativeLinear, x: Float32Array, m: number, out: Float32Array): void;
+  /**
+   * Snapshots x and queues the multiplication into `result`, which must not be reachable by the user before `done` is
+   * called, on this thread, from the event loop. Returns an id for `cancel`.
+   */
+  linearForwardAsync(
+    linear: NativeLinear,
+    x: Float32Array,
+    m: number,
+    result: Float32Array,
+    done: (error: Error | null) => void,
+  ): number;
+  linearCancel(id: number): void;
+}
+
+/** Tensor data in bulk, for the converter: bytes in, numbers out; no loops over data in TypeScript. */
+export interface NativeTensorTools {
+  /** Little-endian elements of `dtype` ('F32' | 'F16' | 'BF16') to float32. Input needs no alignment. */
+  toFloat32(bytes: Uint8Array, dtype: string, out: Float32Array): void;
+  /** TensorFlow.js quantized weights: out[i] = codes[i] * scale + min, in float32. */
+  affineToFloat32(codes: Uint8Array | Uint16Array, scale: number, min: number, out: Float32Array): void;
+  /** Compares two tensors: sums in float64. sqnr in dB (Infinity when equal), cosine, largest absolute difference. */
+  compareFloat32(original: Float32Array, approximation: Float32Array): { sqnr: number; cosine: number; maxError: number };
+}
