@@ -1,0 +1,79 @@
+// The vector wrapper for AVX2 with FMA: see scalar.h for what each function means.
+#pragma once
+#include <immintrin.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+namespace qgemm {
+
+enum : size_t { kLanes = 8 };
+typedef __m256 F32;
+typedef __m256i I32;
+typedef __m256i Mask;  // all ones or all zeros per lane
+
+static inline Mask first_lanes(size_t n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+static inline F32 f32_load(const float* p) { return _mm256_loadu_ps(p); }
+static inline F32 f32_load_n(const float* p, size_t n) { return _mm256_maskload_ps(p, first_lanes(n)); }
+static inline void f32_store(float* p, F32 v) { _mm256_storeu_ps(p, v); }
+static inline void f32_store_n(float* p, F32 v, size_t n) { _mm256_maskstore_ps(p, first_lanes(n), v); }
+static inline F32 f32_set1(float x) { return _mm256_set1_ps(x); }
+static inline F32 f32_add(F32 a, F32 b) { return _mm256_add_ps(a, b); }
+static inline F32 f32_sub(F32 a, F32 b) { return _mm256_sub_ps(a, b); }
+static inline F32 f32_mul(F32 a, F32 b) { return _mm256_mul_ps(a, b); }
+static inline F32 f32_div(F32 a, F32 b) { return _mm256_div_ps(a, b); }
+static inline F32 f32_fma(F32 a, F32 b, F32 c) { return _mm256_fmadd_ps(a, b, c); }
+static inline F32 f32_min(F32 a, F32 b) { return _mm256_min_ps(a, b); }
+static inline F32 f32_max(F32 a, F32 b) { return _mm256_max_ps(a, b); }
+static inline F32 f32_abs(F32 a) { return _mm256_and_ps(a, _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff))); }
+static inline Mask f32_less(F32 a, F32 b) { return _mm256_castps_si256(_mm256_cmp_ps(a, b, _CMP_LT_OQ)); }
+static inline F32 f32_select(Mask m, F32 a, F32 b) { return _mm256_blendv_ps(b, a, _mm256_castsi256_ps(m)); }
+static inline bool mask_all(Mask m) { return _mm256_movemask_ps(_mm256_castsi256_ps(m)) == 0xff; }
+static inline Mask mask_and(Mask a, Mask b) { return _mm256_and_si256(a, b); }
+
+static inline I32 i32_load(const int32_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+static inline I32 i32_load_n(const int32_t* p, size_t n) { return _mm256_maskload_epi32(p, first_lanes(n)); }
+static inline void i32_store(int32_t* p, I32 v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v); }
+static inline void i32_store_n(int32_t* p, I32 v, size_t n) { _mm256_maskstore_epi32(p, first_lanes(n), v); }
+static inline I32 i32_set1(int32_t x) { return _mm256_set1_epi32(x); }
+static inline I32 i32_add(I32 a, I32 b) { return _mm256_add_epi32(a, b); }
+static inline I32 i32_sub(I32 a, I32 b) { return _mm256_sub_epi32(a, b); }
+static inline I32 i32_mul(I32 a, I32 b) { return _mm256_mullo_epi32(a, b); }
+static inline I32 i32_min(I32 a, I32 b) { return _mm256_min_epi32(a, b); }
+static inline I32 i32_max(I32 a, I32 b) { return _mm256_max_epi32(a, b); }
+template <int kBits>
+static inline I32 i32_shl(I32 a) {
+  return _mm256_slli_epi32(a, kBits);
+}
+static inline F32 i32_to_f32(I32 a) { return _mm256_cvtepi32_ps(a); }
+static inline I32 f32_to_i32(F32 a) { return _mm256_cvtps_epi32(a); }
+static inline F32 i32_as_f32(I32 a) { return _mm256_castsi256_ps(a); }
+static inline void i32_store_u8(uint8_t* p, I32 v) {
+  const __m256i words = _mm256_packus_epi32(v, v);
+  const __m256i bytes = _mm256_packus_epi16(words, words);
+  const uint32_t low = static_cast<uint32_t>(_mm256_extract_epi32(bytes, 0));
+  const uint32_t high = static_cast<uint32_t>(_mm256_extract_epi32(bytes, 4));
+  memcpy(p, &low, 4);
+  memcpy(p + 4, &high, 4);
+}
+static inline float f32_reduce_min(F32 v) {
+  __m128 x = _mm_min_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+  x = _mm_min_ps(x, _mm_movehl_ps(x, x));
+  return _mm_cvtss_f32(_mm_min_ss(x, _mm_movehdup_ps(x)));
+}
+static inline float f32_reduce_max(F32 v) {
+  __m128 x = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+  x = _mm_max_ps(x, _mm_movehl_ps(x, x));
+  return _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)));
+}
+static inline int32_t i32_reduce_add(I32 v) {
+  __m128i x = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+  x = _mm_add_epi32(x, _mm_shuffle_epi32(x, 0x4e));
+  x = _mm_add_epi32(x, _mm_shuffle_epi32(x, 0xb1));
+  return _mm_cvtsi128_si32(x);
+}
+
+}  // namespace qgemm

@@ -1,0 +1,61 @@
+// The vector wrapper for AVX-512 (F, BW, VL, DQ): see scalar.h for what each function means.
+#pragma once
+#include <immintrin.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+namespace qgemm {
+
+enum : size_t { kLanes = 16 };
+typedef __m512 F32;
+typedef __m512i I32;
+typedef __mmask16 Mask;
+
+static inline Mask first_lanes(size_t n) { return static_cast<Mask>((1u << n) - 1u); }
+
+static inline F32 f32_load(const float* p) { return _mm512_loadu_ps(p); }
+static inline F32 f32_load_n(const float* p, size_t n) { return _mm512_maskz_loadu_ps(first_lanes(n), p); }
+static inline void f32_store(float* p, F32 v) { _mm512_storeu_ps(p, v); }
+static inline void f32_store_n(float* p, F32 v, size_t n) { _mm512_mask_storeu_ps(p, first_lanes(n), v); }
+static inline F32 f32_set1(float x) { return _mm512_set1_ps(x); }
+static inline F32 f32_add(F32 a, F32 b) { return _mm512_add_ps(a, b); }
+static inline F32 f32_sub(F32 a, F32 b) { return _mm512_sub_ps(a, b); }
+static inline F32 f32_mul(F32 a, F32 b) { return _mm512_mul_ps(a, b); }
+static inline F32 f32_div(F32 a, F32 b) { return _mm512_div_ps(a, b); }
+static inline F32 f32_fma(F32 a, F32 b, F32 c) { return _mm512_fmadd_ps(a, b, c); }
+static inline F32 f32_min(F32 a, F32 b) { return _mm512_min_ps(a, b); }
+static inline F32 f32_max(F32 a, F32 b) { return _mm512_max_ps(a, b); }
+static inline F32 f32_abs(F32 a) {
+  return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(a), _mm512_set1_epi32(0x7fffffff)));
+}
+static inline Mask f32_less(F32 a, F32 b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
+static inline F32 f32_select(Mask m, F32 a, F32 b) { return _mm512_mask_blend_ps(m, b, a); }
+static inline bool mask_all(Mask m) { return m == 0xffff; }
+static inline Mask mask_and(Mask a, Mask b) { return static_cast<Mask>(a & b); }
+
+static inline I32 i32_load(const int32_t* p) { return _mm512_loadu_si512(p); }
+static inline I32 i32_load_n(const int32_t* p, size_t n) { return _mm512_maskz_loadu_epi32(first_lanes(n), p); }
+static inline void i32_store(int32_t* p, I32 v) { _mm512_storeu_si512(p, v); }
+static inline void i32_store_n(int32_t* p, I32 v, size_t n) { _mm512_mask_storeu_epi32(p, first_lanes(n), v); }
+static inline I32 i32_set1(int32_t x) { return _mm512_set1_epi32(x); }
+static inline I32 i32_add(I32 a, I32 b) { return _mm512_add_epi32(a, b); }
+static inline I32 i32_sub(I32 a, I32 b) { return _mm512_sub_epi32(a, b); }
+static inline I32 i32_mul(I32 a, I32 b) { return _mm512_mullo_epi32(a, b); }
+static inline I32 i32_min(I32 a, I32 b) { return _mm512_min_epi32(a, b); }
+static inline I32 i32_max(I32 a, I32 b) { return _mm512_max_epi32(a, b); }
+template <int kBits>
+static inline I32 i32_shl(I32 a) {
+  return _mm512_slli_epi32(a, kBits);
+}
+static inline F32 i32_to_f32(I32 a) { return _mm512_cvtepi32_ps(a); }
+static inline I32 f32_to_i32(F32 a) { return _mm512_cvtps_epi32(a); }
+static inline F32 i32_as_f32(I32 a) { return _mm512_castsi512_ps(a); }
+static inline void i32_store_u8(uint8_t* p, I32 v) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(v));
+}
+static inline float f32_reduce_min(F32 v) { return _mm512_reduce_min_ps(v); }
+static inline float f32_reduce_max(F32 v) { return _mm512_reduce_max_ps(v); }
+static inline int32_t i32_reduce_add(I32 v) { return _mm512_reduce_add_epi32(v); }
+
+}  // namespace qgemm
