@@ -14,27 +14,66 @@
       "native/addon/addon.cc"
     ],
     "qgemm_scalar_sources": [
-      "native/kernels/scalar/gemm_scalar.cc"
+      "native/kernels/scalar/gemm_f32_scalar.cc",
+      "native/kernels/scalar/gemm_u8s8f32_scalar.cc",
+      "native/kernels/scalar/quantize_row_scalar.cc"
     ],
     "qgemm_avx2_sources": [
-      "native/kernels/x86/gemm_avx2.cc"
+      "native/kernels/x86/gemm_f32_avx2.cc",
+      "native/kernels/x86/gemm_u8s8f32_avx2.cc",
+      "native/kernels/x86/quantize_row_avx2.cc"
     ],
-    "qgemm_avx2_cflags": ["-mavx2", "-mfma"],
-    "qgemm_avx2_msvc": ["/arch:AVX2"],
+    "qgemm_avx2_cflags": [
+      "-mavx2",
+      "-mfma"
+    ],
+    "qgemm_avx2_msvc": [
+      "/arch:AVX2"
+    ],
     "qgemm_avxvnni_sources": [
-      "native/kernels/x86/gemm_avxvnni.cc"
+      "native/kernels/x86/gemm_u8s8f32_avxvnni.cc"
     ],
-    "qgemm_avxvnni_cflags": ["-mavx2", "-mfma", "-mavxvnni"],
-    "qgemm_avxvnni_msvc": ["/arch:AVX2"],
+    "qgemm_avxvnni_cflags": [
+      "-mavx2",
+      "-mfma",
+      "-mavxvnni"
+    ],
+    "qgemm_avxvnni_msvc": [
+      "/arch:AVX2"
+    ],
     "qgemm_avx512_sources": [
-      "native/kernels/x86/gemm_avx512.cc"
+      "native/kernels/x86/gemm_f32_avx512.cc",
+      "native/kernels/x86/quantize_row_avx512.cc"
     ],
-    "qgemm_avx512_cflags": ["-mavx2", "-mfma", "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mprefer-vector-width=512"],
-    "qgemm_avx512_msvc": ["/arch:AVX512"],
+    "qgemm_avx512_cflags": [
+      "-mavx2",
+      "-mfma",
+      "-mavx512f",
+      "-mavx512bw",
+      "-mavx512vl",
+      "-mavx512dq",
+      "-mprefer-vector-width=512",
+      "-Wno-maybe-uninitialized"
+    ],
+    "qgemm_avx512_msvc": [
+      "/arch:AVX512"
+    ],
     "qgemm_avx512vnni_sources": [
-      "native/kernels/x86/gemm_avx512vnni.cc"
+      "native/kernels/x86/gemm_u8s8f32_avx512vnni.cc"
     ],
-    "qgemm_avx512vnni_cflags": ["-mavx2", "-mfma", "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx512vnni", "-mprefer-vector-width=512"],
-    "qgemm_avx512vnni_msvc": ["/arch:AVX512"]
+    "qgemm_avx512vnni_cflags": [
+      "-mavx2",
+      "-mfma",
+      "-mavx512f",
+      "-mavx512bw",
+      "-mavx512vl",
+      "-mavx512dq",
+      "-mavx512vnni",
+      "-mprefer-vector-width=512",
+      "-Wno-maybe-uninitialized"
+    ],
+    "qgemm_avx512vnni_msvc": [
+      "/arch:AVX512"
+    ]
   }
 }

@@ -91,6 +91,7 @@ struct QuantizeRowArgs {
   size_t k;
   size_t padded_k;  // q[k..padded_k) is written with 0
   RowRange range;
+  const float* fixed_range;  // [lo, hi] with lo <= 0 <= hi to use instead of the row's own; null: find it
   uint8_t* q;
   float scale;          // out
   int32_t zero_point;   // out

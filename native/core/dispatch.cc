@@ -1,0 +1,178 @@
+#include "core/dispatch.h"
+
+#include <cstring>
+
+#include "core/cpu.h"
+
+namespace qgemm {
+
+#define QGEMM_GEMM_KERNEL(op, mr, nr, kr, isa) void op##_##mr##x##nr##c##kr##_##isa(const args_##op*);
+#define QGEMM_ROW_KERNEL(op, isa) void op##_##isa(args_##op*);
+using args_gemm_u8s8f32 = GemmU8S8Args;
+using args_gemm_f32 = GemmF32Args;
+using args_quantize_row_f32u8 = QuantizeRowArgs;
+#include "kernels/kernels.inc"
+#undef QGEMM_GEMM_KERNEL
+#undef QGEMM_ROW_KERNEL
+
+namespace {
+
+constexpr uint32_t features_scalar = kScalar;
+constexpr uint32_t features_avx2 = kAvx2;
+constexpr uint32_t features_avxvnni = kAvx2 | kAvxVnni;
+constexpr uint32_t features_avx512 = kAvx2 | kAvx512;
+constexpr uint32_t features_avx512vnni = kAvx2 | kAvx512 | kAvx512Vnni;
+
+// One line of kernels.inc, whatever its operation; the tables below pick theirs.
+enum class Op { gemm_u8s8f32, gemm_f32, quantize_row_f32u8 };
+
+template <Op kOp, Op kWanted, typename Fn>
+constexpr void append(Kernel<Fn>* table, size_t* count, const Kernel<Fn>& kernel) {
+  static_assert(kOp == kWanted, "only matching lines get here");
+  table[(*count)++] = kernel;
+}
+
+constexpr size_t kMaxKernels = 32;
+
+template <typename Fn>
+struct Table {
+  Kernel<Fn> lines[kMaxKernels];
+  size_t count;
+};
+
+template <Op kWanted, typename Fn>
+Table<Fn> make_table() {
+  Table<Fn> table = {};
+#define QGEMM_GEMM_KERNEL(op, mr, nr, kr, isa)                                                                    \
+  if constexpr (Op::op == kWanted) {                                                                              \
+    append<Op::op, kWanted>(table.lines, &table.count,                                                            \
+                            Kernel<Fn>{#op "_" #mr "x" #nr "c" #kr "_" #isa, #isa, features_##isa, mr, nr, kr,    \
+                                       op##_##mr##x##nr##c##kr##_##isa});                                         \
+  }
+#define QGEMM_ROW_KERNEL(op, isa)                                                                                 \
+  if constexpr (Op::op == kWanted) {                                                                              \
+    append<Op::op, kWanted>(table.lines, &table.count,                                                            \
+                            Kernel<Fn>{#op "_" #isa, #isa, features_##isa, 1, 1, 1, op##_##isa});                 \
+  }
+#include "kernels/kernels.inc"
+#undef QGEMM_GEMM_KERNEL
+#undef QGEMM_ROW_KERNEL
+  return table;
+}
+
+template <Op kWanted, typename Fn>
+KernelList<Fn> list() {
+  static const Table<Fn> table = make_table<kWanted, Fn>();
+  return {table.lines, table.lines + table.count};
+}
+
+// The ISA tags of design section 6. A ceiling keeps the features at or below it on its own architecture.
+struct Tag {
+  const char* name;
+  uint32_t allowed;
+};
+constexpr uint32_t kAllX86 = kAvx2 | kAvxVnni | kAvx512 | kAvx512Vnni | kAmxInt8;
+constexpr uint32_t kAllArm = kNeon | kNeonDot | kNeonI8mm;
+constexpr Tag kTags[] = {
+    {"scalar", 0},
+    {"avx2", kAvx2 | kAllArm},
+    {"avxvnni", kAvx2 | kAvxVnni | kAllArm},
+    {"avx512", kAvx2 | kAvxVnni | kAvx512 | kAllArm},
+    {"avx512vnni", kAvx2 | kAvxVnni | kAvx512 | kAvx512Vnni | kAllArm},
+    {"amxint8", kAllX86 | kAllArm},
+    {"neon", kNeon | kAllX86},
+    {"neondot", kNeon | kNeonDot | kAllX86},
+    {"neoni8mm", kAllArm | kAllX86},
+};
+
+// The demanded kernel if it is of this operation, else the best ISA's line with the fewest rows that still takes all m,
+// or its largest.
+template <typename Fn>
+const Kernel<Fn>& choose(KernelList<Fn> kernels, const DispatchConfig& config, size_t m) {
+  const Kernel<Fn>* best = nullptr;
+  for (const Kernel<Fn>& kernel : kernels) {
+    if (!config.kernel.empty() && config.kernel == kernel.name) return kernel;
+    if ((kernel.features & ~config.features) != 0) continue;
+    if (best == nullptr || (strcmp(best->isa, kernel.isa) == 0 && kernel.mr >= m)) best = &kernel;
+  }
+  return *best;  // scalar lines need no feature
+}
+
+template <typename Fn>
+bool find_kernel(KernelList<Fn> kernels, const char* name, uint32_t* features, std::string* names) {
+  for (const Kernel<Fn>& kernel : kernels) {
+    if (strcmp(kernel.name, name) == 0) {
+      *features = kernel.features;
+      return true;
+    }
+    *names += names->empty() ? "" : ", ";
+    *names += kernel.name;
+  }
+  return false;
+}
+
+DispatchConfig& mutable_config() {
+  static DispatchConfig config = {cpu_features(), ""};
+  return config;
+}
+
+}  // namespace
+
+KernelList<GemmU8S8Fn> gemm_u8s8f32_kernels() { return list<Op::gemm_u8s8f32, GemmU8S8Fn>(); }
+KernelList<GemmF32Fn> gemm_f32_kernels() { return list<Op::gemm_f32, GemmF32Fn>(); }
+KernelList<QuantizeRowFn> quantize_row_kernels() { return list<Op::quantize_row_f32u8, QuantizeRowFn>(); }
+
+bool read_dispatch_config(uint32_t detected, const char* max_isa, const char* kernel, DispatchConfig* config,
+                          std::string* error, bool* isa_missing) {
+  *isa_missing = false;
+  config->features = detected;
+  config->kernel.clear();
+  if (max_isa != nullptr && *max_isa != '\0') {
+    const Tag* found = nullptr;
+    std::string names;
+    for (const Tag& tag : kTags) {
+      if (strcmp(tag.name, max_isa) == 0) found = &tag;
+      names += names.empty() ? "" : ", ";
+      names += tag.name;
+    }
+    if (found == nullptr) {
+      *error = "QGEMM_MAX_ISA must be one of " + names + ", got \"" + max_isa + "\"";
+      return false;
+    }
+    config->features &= found->allowed;
+  }
+  if (kernel != nullptr && *kernel != '\0') {
+    uint32_t needed = 0;
+    std::string names;
+    if (!find_kernel(gemm_u8s8f32_kernels(), kernel, &needed, &names) &&
+        !find_kernel(gemm_f32_kernels(), kernel, &needed, &names) &&
+        !find_kernel(quantize_row_kernels(), kernel, &needed, &names)) {
+      *error = "QGEMM_KERNEL must be one of " + names + ", got \"" + kernel + "\"";
+      return false;
+    }
+    if ((needed & ~detected) != 0) {
+      *error = std::string("QGEMM_KERNEL must be a kernel that this CPU can run, got \"") + kernel + "\"";
+      *isa_missing = true;
+      return false;
+    }
+    config->kernel = kernel;
+  }
+  return true;
+}
+
+const DispatchConfig& dispatch_config() { return mutable_config(); }
+void set_dispatch_config(const DispatchConfig& config) { mutable_config() = config; }
+
+const Kernel<GemmU8S8Fn>& choose_gemm_u8s8f32(const DispatchConfig& config, size_t m) {
+  return choose(gemm_u8s8f32_kernels(), config, m);
+}
+const Kernel<GemmF32Fn>& choose_gemm_f32(const DispatchConfig& config, size_t m) {
+  return choose(gemm_f32_kernels(), config, m);
+}
+const Kernel<QuantizeRowFn>& choose_quantize_row(const DispatchConfig& config) {
+  return choose(quantize_row_kernels(), config, 1);
+}
+
+const char* best_isa(const DispatchConfig& config) { return choose_gemm_u8s8f32(config, 1).isa; }
+
+}  // namespace qgemm

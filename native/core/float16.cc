@@ -1,0 +1,36 @@
+#include "core/float16.h"
+
+#include <cstring>
+
+namespace qgemm {
+namespace {
+
+float from_bits(uint32_t bits) {
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+}  // namespace
+
+float float16_to_float32(uint16_t half) {
+  const uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16;
+  const uint32_t rest = half & 0x7fffu;
+  if (rest >= 0x7c00u) return from_bits(sign | 0x7f800000u | ((rest & 0x3ffu) << 13));  // infinity, NaN
+  if (rest >= 0x0400u) return from_bits(sign | ((rest << 13) + 0x38000000u));
+  // Zero and subnormals: rest * 2^-24, exact.
+  const float magnitude = static_cast<float>(rest) * 5.9604644775390625e-8f;
+  return sign ? -magnitude : magnitude;
+}
+
+float bfloat16_to_float32(uint16_t value) { return from_bits(static_cast<uint32_t>(value) << 16); }
+
+void float16_to_float32(const uint16_t* in, size_t count, float* out) {
+  for (size_t i = 0; i < count; ++i) out[i] = float16_to_float32(in[i]);
+}
+
+void bfloat16_to_float32(const uint16_t* in, size_t count, float* out) {
+  for (size_t i = 0; i < count; ++i) out[i] = bfloat16_to_float32(in[i]);
+}
+
+}  // namespace qgemm

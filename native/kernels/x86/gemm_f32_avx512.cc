@@ -1,0 +1,59 @@
+// gemm_f32_{12x32, 1x128}c1_avx512
+// Instructions: vfmadd231ps zmm, vbroadcastss from memory.
+// Tile 12x32: 24 accumulators + 2 weights + 1 activation = 27 of 32 registers. Per step of k: 2 + 12 loads for 24 fma.
+// A comes packed [k][12], so that its broadcasts are one stream. Tile 1x128: 8 accumulators over four panels.
+// Panel: [k][32] float32; 128 bytes per step are two operands.
+#include "kernels/kernel.h"
+#include "kernels/vec/avx512.h"
+#include "kernels/activations.inc"
+#include "kernels/epilogue.inc"
+#include "kernels/tile_switch.h"
+
+namespace qgemm {
+
+namespace {  // internal linkage: another file has a Tile too
+
+template <int kRows, int kPanels>
+struct Tile {
+  static void run(const GemmF32Args* args) {
+    constexpr int kVectors = 2 * kPanels;
+    __m512 sums[kRows][kVectors];
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) sums[i][v] = _mm512_setzero_ps();
+    }
+    const size_t row_stride = args->packed_a ? 1 : args->lda;
+    const size_t k_stride = args->packed_a ? args->lda : 1;
+    const float* a = args->a;
+    const float* b = args->b;
+    const size_t panel_stride = args->panel_stride;
+    for (size_t k = 0; k < args->k; ++k) {
+      __m512 w[kVectors];
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) w[v] = _mm512_load_ps(b + (v / 2) * panel_stride + (v % 2) * 16);
+#pragma GCC unroll 16
+      for (int i = 0; i < kRows; ++i) {
+        const __m512 x = _mm512_set1_ps(a[i * row_stride]);
+#pragma GCC unroll 8
+        for (int v = 0; v < kVectors; ++v) sums[i][v] = _mm512_fmadd_ps(x, w[v], sums[i][v]);
+      }
+      a += k_stride;
+      b += kPanelColumns;
+    }
+    alignas(64) float tile[kRows * kPanels * kPanelColumns];
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) _mm512_store_ps(tile + (i * kVectors + v) * 16, sums[i][v]);
+    }
+    epilogue_f32(tile, kPanels * kPanelColumns, args);
+  }
+};
+
+}  // namespace
+
+void gemm_f32_12x32c1_avx512(const GemmF32Args* args) { run_tile<Tile, 12, 1>(args->m, 1, args); }
+void gemm_f32_1x128c1_avx512(const GemmF32Args* args) { run_panels<Tile, 1, 4>((args->n + 31) / 32, args); }
+
+}  // namespace qgemm

@@ -1,0 +1,75 @@
+// gemm_u8s8f32_{8x32, 4x64, 2x64, 1x128}c4_avx512vnni
+// Instructions: vpdpbusd zmm (u8 x s8, four products per 32-bit lane, no saturation), vpbroadcastd from memory.
+// Tile: MR rows x NP panels of 32 columns; 2 * MR * NP accumulators, 2 * NP weight registers, 1 activation register:
+// at most 16 + 4 + 1 (4x64) of 32. Per 4 steps of k: 2 * NP + MR loads for 2 * MR * NP vpdpbusd.
+// Panel: [k/4][32][4] int8; 128 bytes per step are two operands. M = 1 reads four panels at once: enough independent
+// sums to hide the latency of vpdpbusd, and four streams for the prefetcher.
+#include "kernels/kernel.h"
+#include "kernels/vec/avx512.h"
+#include "kernels/activations.inc"
+#include "kernels/epilogue.inc"
+#include "kernels/tile_switch.h"
+
+namespace qgemm {
+
+static inline void dot4(__m512i& sum, __m512i a, __m512i b) {
+#if defined(__GNUC__) && !defined(__clang__)
+  // gcc 12 moves accumulators around when it sees the intrinsic (GCC bug 94663).
+  __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+#else
+  sum = _mm512_dpbusd_epi32(sum, a, b);
+#endif
+}
+
+namespace {  // internal linkage: another file has a Tile too
+
+template <int kRows, int kPanels>
+struct Tile {
+  static void run(const GemmU8S8Args* args) {
+    constexpr int kVectors = 2 * kPanels;
+    __m512i sums[kRows][kVectors];
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) sums[i][v] = _mm512_setzero_si512();
+    }
+    const size_t lda = args->lda;
+    const uint8_t* a = args->a;
+    const int8_t* b = args->b;
+    const size_t panel_stride = args->panel_stride;
+#pragma GCC unroll 4
+    for (size_t k = 0; k < args->k; k += 4) {
+      __m512i w[kVectors];
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) {
+        w[v] = _mm512_load_si512(b + (v / 2) * panel_stride + k * kPanelColumns + (v % 2) * 64);
+      }
+#pragma GCC unroll 16
+      for (int i = 0; i < kRows; ++i) {
+        int32_t four;
+        memcpy(&four, a + i * lda + k, sizeof four);
+        const __m512i x = _mm512_set1_epi32(four);
+#pragma GCC unroll 8
+        for (int v = 0; v < kVectors; ++v) dot4(sums[i][v], x, w[v]);
+      }
+    }
+    alignas(64) int32_t tile[kRows * kPanels * kPanelColumns];
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) _mm512_store_si512(tile + (i * kVectors + v) * 16, sums[i][v]);
+    }
+    epilogue_u8s8(tile, kPanels * kPanelColumns, args);
+  }
+};
+
+}  // namespace
+
+static inline size_t panels_of(const GemmU8S8Args* args) { return (args->n + kPanelColumns - 1) / kPanelColumns; }
+
+void gemm_u8s8f32_8x32c4_avx512vnni(const GemmU8S8Args* args) { run_tile<Tile, 8, 1>(args->m, 1, args); }
+void gemm_u8s8f32_4x64c4_avx512vnni(const GemmU8S8Args* args) { run_tile<Tile, 4, 2>(args->m, panels_of(args), args); }
+void gemm_u8s8f32_2x64c4_avx512vnni(const GemmU8S8Args* args) { run_tile<Tile, 2, 2>(args->m, panels_of(args), args); }
+void gemm_u8s8f32_1x128c4_avx512vnni(const GemmU8S8Args* args) { run_panels<Tile, 1, 4>(panels_of(args), args); }
+
+}  // namespace qgemm
