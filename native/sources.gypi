@@ -6,7 +6,10 @@
       "native/core/float16.cc",
       "native/core/fp_env.cc",
       "native/core/gemm.cc",
+      "native/core/gemm_f32.cc",
+      "native/core/matmul_integer.cc",
       "native/core/pack.cc",
+      "native/core/prepare_rows.cc",
       "native/core/reference.cc",
       "native/core/thread_pool.cc"
     ],

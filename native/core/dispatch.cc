@@ -26,12 +26,6 @@ constexpr uint32_t features_avx512vnni = kAvx2 | kAvx512 | kAvx512Vnni;
 // One line of kernels.inc, whatever its operation; the tables below pick theirs.
 enum class Op { gemm_u8s8f32, gemm_f32, quantize_row_f32u8 };
 
-template <Op kOp, Op kWanted, typename Fn>
-constexpr void append(Kernel<Fn>* table, size_t* count, const Kernel<Fn>& kernel) {
-  static_assert(kOp == kWanted, "only matching lines get here");
-  table[(*count)++] = kernel;
-}
-
 constexpr size_t kMaxKernels = 32;
 
 template <typename Fn>
@@ -43,16 +37,14 @@ struct Table {
 template <Op kWanted, typename Fn>
 Table<Fn> make_table() {
   Table<Fn> table = {};
-#define QGEMM_GEMM_KERNEL(op, mr, nr, kr, isa)                                                                    \
-  if constexpr (Op::op == kWanted) {                                                                              \
-    append<Op::op, kWanted>(table.lines, &table.count,                                                            \
-                            Kernel<Fn>{#op "_" #mr "x" #nr "c" #kr "_" #isa, #isa, features_##isa, mr, nr, kr,    \
-                                       op##_##mr##x##nr##c##kr##_##isa});                                         \
+#define QGEMM_GEMM_KERNEL(op, mr, nr, kr, isa)                                                               \
+  if constexpr (Op::op == kWanted) {                                                                         \
+    table.lines[table.count++] = {#op "_" #mr "x" #nr "c" #kr "_" #isa, #isa, features_##isa, mr, nr, kr,    \
+                                  op##_##mr##x##nr##c##kr##_##isa};                                          \
   }
-#define QGEMM_ROW_KERNEL(op, isa)                                                                                 \
-  if constexpr (Op::op == kWanted) {                                                                              \
-    append<Op::op, kWanted>(table.lines, &table.count,                                                            \
-                            Kernel<Fn>{#op "_" #isa, #isa, features_##isa, 1, 1, 1, op##_##isa});                 \
+#define QGEMM_ROW_KERNEL(op, isa)                                                                            \
+  if constexpr (Op::op == kWanted) {                                                                         \
+    table.lines[table.count++] = {#op "_" #isa, #isa, features_##isa, 1, 1, 1, op##_##isa};                  \
   }
 #include "kernels/kernels.inc"
 #undef QGEMM_GEMM_KERNEL

@@ -13,14 +13,14 @@ namespace qgemm {
 /// weights, row-major or packed float32 for float32 weights. Making it is the only time the caller's memory is read.
 struct PreparedRows {
   size_t m = 0;
-  size_t lda = 0;  // bytes (int8) or elements (float32)
+  size_t lda = 0;  // bytes between rows of q
   AlignedBuffer memory;
   uint8_t* q = nullptr;
   float* scales = nullptr;
   int32_t* zero_points = nullptr;
   int32_t* row_sums = nullptr;
-  float* values = nullptr;  // float32 weights
-  size_t packed_mr = 0;     // float32: rows per packed block, 0 when row-major
+  float* values = nullptr;  // float32 weights: blocks [k, mr] of the kernel that will read them
+  const Kernel<GemmF32Fn>* kernel_f32 = nullptr;
 };
 
 /// Reads x[m, K] and makes the private copy. `parallel` uses the pool; without it all runs on the calling thread.

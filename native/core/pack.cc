@@ -61,6 +61,27 @@ void store_row(const PackedWeights& weights, const MutableArrays& arrays, size_t
   arrays.column_sums[n] = sum;
 }
 
+// Existing codes, `flip` (0x80 for uint8, 0 for int8) making them int8. Goes through panels in their own order, so that
+// writes are sequential and reads run along whichever of n and k is contiguous.
+void store_codes(const uint8_t* codes, uint8_t flip, WeightLayout layout, const PackedWeights& weights,
+                 const MutableArrays& arrays) {
+  for (size_t n0 = 0; n0 < weights.n; n0 += kPanelColumns) {
+    const size_t columns = weights.n - n0 < kPanelColumns ? weights.n - n0 : kPanelColumns;
+    uint32_t sums[kPanelColumns] = {0};
+    int8_t* out = arrays.panels + panel_offset(n0, 0, weights.panel_stride());
+    for (size_t k = 0; k < weights.k; ++k) {
+      const uint8_t* in = codes + n0 * layout.row_stride + k * layout.column_stride;
+      int8_t* step = out + k / 4 * (kPanelColumns * 4) + k % 4;
+      for (size_t j = 0; j < columns; ++j) {
+        const int8_t code = static_cast<int8_t>(in[j * layout.row_stride] ^ flip);
+        step[4 * j] = code;
+        sums[j] += static_cast<uint32_t>(code);
+      }
+    }
+    for (size_t j = 0; j < columns; ++j) arrays.column_sums[n0 + j] = static_cast<int32_t>(sums[j]);
+  }
+}
+
 void pack_float_rows(const float* w, WeightLayout layout, const PackedWeights& weights, float* panels) {
   for (size_t n = 0; n < weights.n; ++n) {
     float* out = panels + n / kPanelColumns * weights.panel_stride() + n % kPanelColumns;
@@ -185,17 +206,8 @@ WeightsPtr pack_int8(const void* codes, bool codes_are_unsigned, WeightLayout la
   for (size_t i = 0; i < (one && n > 0 ? 1 : n); ++i) asymmetric |= (zero_points ? zero_points[i] : 0) != shift;
   MutableArrays arrays;
   if (!allocate(weights.get(), asymmetric, &arrays)) return nullptr;
-  const auto* bytes = static_cast<const uint8_t*>(codes);
+  store_codes(static_cast<const uint8_t*>(codes), codes_are_unsigned ? 0x80 : 0, layout, *weights, arrays);
   for (size_t row = 0; row < n; ++row) {
-    int8_t* out = arrays.panels + panel_offset(row, 0, weights->panel_stride());
-    int32_t sum = 0;
-    for (size_t kk = 0; kk < k; ++kk) {
-      const uint8_t byte = bytes[row * layout.row_stride + kk * layout.column_stride];
-      const int32_t code = codes_are_unsigned ? static_cast<int32_t>(byte) - 128 : static_cast<int8_t>(byte);
-      out[kk / 4 * (kPanelColumns * 4) + kk % 4] = static_cast<int8_t>(code);
-      sum += code;
-    }
-    arrays.column_sums[row] = sum;
     arrays.scales[row] = scales[one ? 0 : row];
     if (asymmetric) arrays.zero_points[row] = (zero_points ? zero_points[one ? 0 : row] : 0) - shift;
   }

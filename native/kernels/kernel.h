@@ -62,13 +62,11 @@ struct GemmU8S8Args {
 };
 using GemmU8S8Fn = void (*)(const GemmU8S8Args*);
 
-/// One output tile in float32. A is packed [k, mr] (column after column, absent rows zero) where `packed_a` says so,
-/// else row-major. One accumulator per output, from +0, one fma per k in ascending order, then bias, activation, residual.
+/// One output tile in float32. A is packed [k, lda], one value of each row after the other. One accumulator per output, from +0, one fma per k in ascending order, then bias, activation, residual.
 struct GemmF32Args {
   size_t m, n, k;       // k is not padded
   const float* a;
-  size_t lda;           // elements between rows (row-major) or between k steps (packed: mr)
-  bool packed_a;
+  size_t lda;           // elements between steps of k, at least m
   const float* b;       // first panel: [k, 32]
   size_t panel_stride;  // elements between panels
   float* c;

@@ -10,12 +10,10 @@ namespace qgemm {
 
 void gemm_f32_4x32c1_scalar(const GemmF32Args* args) {
   float tile[4 * kPanelColumns] = {0};
-  const size_t row_stride = args->packed_a ? 1 : args->lda;
-  const size_t k_stride = args->packed_a ? args->lda : 1;
   for (size_t kk = 0; kk < args->k; ++kk) {
     const float* b = args->b + kk * kPanelColumns;
     for (size_t i = 0; i < args->m; ++i) {
-      const float a = args->a[i * row_stride + kk * k_stride];
+      const float a = args->a[kk * args->lda + i];
       float* sums = tile + i * kPanelColumns;
       for (size_t j = 0; j < kPanelColumns; ++j) sums[j] = f32_fma(a, b[j], sums[j]);
     }

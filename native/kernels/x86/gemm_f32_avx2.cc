@@ -24,8 +24,7 @@ struct Tile {
 #pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) sums[i][v] = _mm256_setzero_ps();
     }
-    const size_t row_stride = args->packed_a ? 1 : args->lda;
-    const size_t k_stride = args->packed_a ? args->lda : 1;
+    const size_t lda = args->lda;
     const float* a = args->a;
     const float* b = args->b;
     const size_t panel_stride = args->panel_stride;
@@ -35,11 +34,11 @@ struct Tile {
       for (int v = 0; v < kVectors; ++v) w[v] = _mm256_load_ps(b + (v / 4) * panel_stride + (v % 4) * 8);
 #pragma GCC unroll 8
       for (int i = 0; i < kRows; ++i) {
-        const __m256 x = _mm256_set1_ps(a[i * row_stride]);
+        const __m256 x = _mm256_set1_ps(a[i]);
 #pragma GCC unroll 8
         for (int v = 0; v < kVectors; ++v) sums[i][v] = _mm256_fmadd_ps(x, w[v], sums[i][v]);
       }
-      a += k_stride;
+      a += lda;
       b += kPanelColumns;
     }
     alignas(32) float tile[kRows * kGroups * 16];

@@ -1,0 +1,12 @@
+#pragma once
+#include "core/gemm.h"
+
+namespace qgemm {
+
+/// The float32 half of prepare_rows and gemm (gemm.h); called by them only.
+Status prepare_rows_f32(const PackedWeights& weights, const float* x, size_t m, bool reject_non_finite, bool parallel,
+                        PreparedRows* out);
+Status gemm_f32(const PackedWeights& weights, const PreparedRows& rows, const LinearEpilogue& epilogue, float* y,
+                const std::atomic<bool>* cancel);
+
+}  // namespace qgemm
