@@ -10,7 +10,11 @@
       "native/core/matmul_integer.cc",
       "native/core/pack.cc",
       "native/core/prepare_rows.cc",
+      "native/core/qparams.cc",
+      "native/core/quantize.cc",
+      "native/core/ranges.cc",
       "native/core/reference.cc",
+      "native/core/slab.cc",
       "native/core/thread_pool.cc"
     ],
     "qgemm_addon_sources": [
@@ -19,12 +23,14 @@
     "qgemm_scalar_sources": [
       "native/kernels/scalar/gemm_f32_scalar.cc",
       "native/kernels/scalar/gemm_u8s8f32_scalar.cc",
-      "native/kernels/scalar/quantize_row_scalar.cc"
+      "native/kernels/scalar/quantize_row_scalar.cc",
+      "native/kernels/scalar/quantize_tensor_scalar.cc"
     ],
     "qgemm_avx2_sources": [
       "native/kernels/x86/gemm_f32_avx2.cc",
       "native/kernels/x86/gemm_u8s8f32_avx2.cc",
-      "native/kernels/x86/quantize_row_avx2.cc"
+      "native/kernels/x86/quantize_row_avx2.cc",
+      "native/kernels/x86/quantize_tensor_avx2.cc"
     ],
     "qgemm_avx2_cflags": [
       "-mavx2",
@@ -46,7 +52,8 @@
     ],
     "qgemm_avx512_sources": [
       "native/kernels/x86/gemm_f32_avx512.cc",
-      "native/kernels/x86/quantize_row_avx512.cc"
+      "native/kernels/x86/quantize_row_avx512.cc",
+      "native/kernels/x86/quantize_tensor_avx512.cc"
     ],
     "qgemm_avx512_cflags": [
       "-mavx2",

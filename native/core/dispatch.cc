@@ -11,6 +11,9 @@ namespace qgemm {
 using args_gemm_u8s8f32 = GemmU8S8Args;
 using args_gemm_f32 = GemmF32Args;
 using args_quantize_row_f32u8 = QuantizeRowArgs;
+using args_minmax_f32 = MinMaxArgs;
+using args_quantize_f32i8 = const QuantizeArgs;
+using args_dequantize_i8f32 = const DequantizeArgs;
 #include "kernels/kernels.inc"
 #undef QGEMM_GEMM_KERNEL
 #undef QGEMM_ROW_KERNEL
@@ -24,7 +27,7 @@ constexpr uint32_t features_avx512 = kAvx2 | kAvx512;
 constexpr uint32_t features_avx512vnni = kAvx2 | kAvx512 | kAvx512Vnni;
 
 // One line of kernels.inc, whatever its operation; the tables below pick theirs.
-enum class Op { gemm_u8s8f32, gemm_f32, quantize_row_f32u8 };
+enum class Op { gemm_u8s8f32, gemm_f32, quantize_row_f32u8, minmax_f32, quantize_f32i8, dequantize_i8f32 };
 
 constexpr size_t kMaxKernels = 32;
 
@@ -113,6 +116,9 @@ DispatchConfig& mutable_config() {
 KernelList<GemmU8S8Fn> gemm_u8s8f32_kernels() { return list<Op::gemm_u8s8f32, GemmU8S8Fn>(); }
 KernelList<GemmF32Fn> gemm_f32_kernels() { return list<Op::gemm_f32, GemmF32Fn>(); }
 KernelList<QuantizeRowFn> quantize_row_kernels() { return list<Op::quantize_row_f32u8, QuantizeRowFn>(); }
+KernelList<MinMaxFn> minmax_kernels() { return list<Op::minmax_f32, MinMaxFn>(); }
+KernelList<QuantizeFn> quantize_kernels() { return list<Op::quantize_f32i8, QuantizeFn>(); }
+KernelList<DequantizeFn> dequantize_kernels() { return list<Op::dequantize_i8f32, DequantizeFn>(); }
 
 bool read_dispatch_config(uint32_t detected, const char* max_isa, const char* kernel, DispatchConfig* config,
                           std::string* error, bool* isa_missing) {
@@ -138,7 +144,10 @@ bool read_dispatch_config(uint32_t detected, const char* max_isa, const char* ke
     std::string names;
     if (!find_kernel(gemm_u8s8f32_kernels(), kernel, &needed, &names) &&
         !find_kernel(gemm_f32_kernels(), kernel, &needed, &names) &&
-        !find_kernel(quantize_row_kernels(), kernel, &needed, &names)) {
+        !find_kernel(quantize_row_kernels(), kernel, &needed, &names) &&
+        !find_kernel(minmax_kernels(), kernel, &needed, &names) &&
+        !find_kernel(quantize_kernels(), kernel, &needed, &names) &&
+        !find_kernel(dequantize_kernels(), kernel, &needed, &names)) {
       *error = "QGEMM_KERNEL must be one of " + names + ", got \"" + kernel + "\"";
       return false;
     }
@@ -163,6 +172,13 @@ const Kernel<GemmF32Fn>& choose_gemm_f32(const DispatchConfig& config, size_t m)
 }
 const Kernel<QuantizeRowFn>& choose_quantize_row(const DispatchConfig& config) {
   return choose(quantize_row_kernels(), config, 1);
+}
+const Kernel<MinMaxFn>& choose_minmax(const DispatchConfig& config) { return choose(minmax_kernels(), config, 1); }
+const Kernel<QuantizeFn>& choose_quantize(const DispatchConfig& config) {
+  return choose(quantize_kernels(), config, 1);
+}
+const Kernel<DequantizeFn>& choose_dequantize(const DispatchConfig& config) {
+  return choose(dequantize_kernels(), config, 1);
 }
 
 const char* best_isa(const DispatchConfig& config) { return choose_gemm_u8s8f32(config, 1).isa; }

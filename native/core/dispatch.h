@@ -19,6 +19,9 @@ struct KernelList {
 KernelList<GemmU8S8Fn> gemm_u8s8f32_kernels();
 KernelList<GemmF32Fn> gemm_f32_kernels();
 KernelList<QuantizeRowFn> quantize_row_kernels();
+KernelList<MinMaxFn> minmax_kernels();
+KernelList<QuantizeFn> quantize_kernels();
+KernelList<DequantizeFn> dequantize_kernels();
 
 /// What the environment asks for. `max_isa` limits `features`; `kernel` is a demand for its operation.
 struct DispatchConfig {
@@ -39,6 +42,9 @@ void set_dispatch_config(const DispatchConfig& config);
 const Kernel<GemmU8S8Fn>& choose_gemm_u8s8f32(const DispatchConfig& config, size_t m);
 const Kernel<GemmF32Fn>& choose_gemm_f32(const DispatchConfig& config, size_t m);
 const Kernel<QuantizeRowFn>& choose_quantize_row(const DispatchConfig& config);
+const Kernel<MinMaxFn>& choose_minmax(const DispatchConfig& config);
+const Kernel<QuantizeFn>& choose_quantize(const DispatchConfig& config);
+const Kernel<DequantizeFn>& choose_dequantize(const DispatchConfig& config);
 
 /// The tag of the best ISA among `features` that an int8 kernel uses: what cpuInfo().isa reports.
 const char* best_isa(const DispatchConfig& config);

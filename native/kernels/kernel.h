@@ -98,6 +98,50 @@ struct QuantizeRowArgs {
 };
 using QuantizeRowFn = void (*)(QuantizeRowArgs*);
 
+/// A rectangle of a float32 tensor or of its 8-bit codes: `rows` rows of `columns` contiguous elements. With
+/// `per_column` the parameter arrays hold one value per column, otherwise one value for the whole rectangle.
+struct Rectangle {
+  size_t rows, columns;
+  size_t ld;  // elements between rows
+  bool per_column;
+};
+
+/// lo = min(lo, x), hi = max(hi, x) over the finite values of x; the caller sets both to 0 or less, 0 or more, before.
+struct MinMaxArgs {
+  Rectangle shape;
+  const float* x;
+  float* lo;
+  float* hi;
+  bool non_finite;  // out: x holds NaN or an infinity
+};
+using MinMaxFn = void (*)(MinMaxArgs*);
+
+/// q = clamp(rne(x * factor), lowest, highest) + zero_point, stored as one byte (int8 and uint8 alike); x / factor with
+/// `divide`. NaN gives zero_point. `lowest` and `highest` are integers within [-255, 255]: qmin and qmax less zero_point.
+struct QuantizeArgs {
+  Rectangle shape;
+  const float* x;
+  uint8_t* q;
+  bool divide;
+  const float* factor;  // 1/scale, or scale with `divide`
+  const float* lowest;
+  const float* highest;
+  const int32_t* zero_point;
+};
+using QuantizeFn = void (*)(const QuantizeArgs*);
+
+/// x = float(q - zero_point) * scale. Codes are read as uint8 after an exclusive or with `flip`: int8 codes pass 0x80 and
+/// zero points moved by +128.
+struct DequantizeArgs {
+  Rectangle shape;
+  const uint8_t* q;
+  uint8_t flip;
+  float* x;
+  const float* scale;
+  const int32_t* zero_point;
+};
+using DequantizeFn = void (*)(const DequantizeArgs*);
+
 /// One line of kernels.inc.
 template <typename Fn>
 struct Kernel {

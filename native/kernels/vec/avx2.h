@@ -31,6 +31,7 @@ static inline F32 f32_max(F32 a, F32 b) { return _mm256_max_ps(a, b); }
 static inline F32 f32_abs(F32 a) { return _mm256_and_ps(a, _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff))); }
 static inline Mask f32_less(F32 a, F32 b) { return _mm256_castps_si256(_mm256_cmp_ps(a, b, _CMP_LT_OQ)); }
 static inline F32 f32_select(Mask m, F32 a, F32 b) { return _mm256_blendv_ps(b, a, _mm256_castsi256_ps(m)); }
+static inline Mask f32_is_number(F32 a) { return _mm256_castps_si256(_mm256_cmp_ps(a, a, _CMP_ORD_Q)); }
 static inline bool mask_all(Mask m) { return _mm256_movemask_ps(_mm256_castsi256_ps(m)) == 0xff; }
 static inline Mask mask_and(Mask a, Mask b) { return _mm256_and_si256(a, b); }
 
@@ -44,6 +45,8 @@ static inline I32 i32_sub(I32 a, I32 b) { return _mm256_sub_epi32(a, b); }
 static inline I32 i32_mul(I32 a, I32 b) { return _mm256_mullo_epi32(a, b); }
 static inline I32 i32_min(I32 a, I32 b) { return _mm256_min_epi32(a, b); }
 static inline I32 i32_max(I32 a, I32 b) { return _mm256_max_epi32(a, b); }
+static inline I32 i32_and(I32 a, I32 b) { return _mm256_and_si256(a, b); }
+static inline I32 i32_xor(I32 a, I32 b) { return _mm256_xor_si256(a, b); }
 template <int kBits>
 static inline I32 i32_shl(I32 a) {
   return _mm256_slli_epi32(a, kBits);
@@ -51,6 +54,9 @@ static inline I32 i32_shl(I32 a) {
 static inline F32 i32_to_f32(I32 a) { return _mm256_cvtepi32_ps(a); }
 static inline I32 f32_to_i32(F32 a) { return _mm256_cvtps_epi32(a); }
 static inline F32 i32_as_f32(I32 a) { return _mm256_castsi256_ps(a); }
+static inline I32 i32_load_u8(const uint8_t* p) {
+  return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+}
 static inline void i32_store_u8(uint8_t* p, I32 v) {
   const __m256i words = _mm256_packus_epi32(v, v);
   const __m256i bytes = _mm256_packus_epi16(words, words);

@@ -1,5 +1,9 @@
 // The vector wrapper for AVX-512 (F, BW, VL, DQ): see scalar.h for what each function means.
 #pragma once
+#if defined(__GNUC__) && !defined(__clang__)
+// gcc's own AVX-512 header passes undefined operands around and warns about itself (GCC bug 105593).
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <immintrin.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,6 +35,7 @@ static inline F32 f32_abs(F32 a) {
 }
 static inline Mask f32_less(F32 a, F32 b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
 static inline F32 f32_select(Mask m, F32 a, F32 b) { return _mm512_mask_blend_ps(m, b, a); }
+static inline Mask f32_is_number(F32 a) { return _mm512_cmp_ps_mask(a, a, _CMP_ORD_Q); }
 static inline bool mask_all(Mask m) { return m == 0xffff; }
 static inline Mask mask_and(Mask a, Mask b) { return static_cast<Mask>(a & b); }
 
@@ -44,6 +49,8 @@ static inline I32 i32_sub(I32 a, I32 b) { return _mm512_sub_epi32(a, b); }
 static inline I32 i32_mul(I32 a, I32 b) { return _mm512_mullo_epi32(a, b); }
 static inline I32 i32_min(I32 a, I32 b) { return _mm512_min_epi32(a, b); }
 static inline I32 i32_max(I32 a, I32 b) { return _mm512_max_epi32(a, b); }
+static inline I32 i32_and(I32 a, I32 b) { return _mm512_and_si512(a, b); }
+static inline I32 i32_xor(I32 a, I32 b) { return _mm512_xor_si512(a, b); }
 template <int kBits>
 static inline I32 i32_shl(I32 a) {
   return _mm512_slli_epi32(a, kBits);
@@ -51,6 +58,9 @@ static inline I32 i32_shl(I32 a) {
 static inline F32 i32_to_f32(I32 a) { return _mm512_cvtepi32_ps(a); }
 static inline I32 f32_to_i32(F32 a) { return _mm512_cvtps_epi32(a); }
 static inline F32 i32_as_f32(I32 a) { return _mm512_castsi512_ps(a); }
+static inline I32 i32_load_u8(const uint8_t* p) {
+  return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
 static inline void i32_store_u8(uint8_t* p, I32 v) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(v));
 }

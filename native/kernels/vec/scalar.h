@@ -54,6 +54,7 @@ static inline F32 f32_max(F32 a, F32 b) { return a > b ? a : b; }
 static inline F32 f32_abs(F32 a) { return fabsf(a); }
 static inline Mask f32_less(F32 a, F32 b) { return a < b; }
 static inline F32 f32_select(Mask m, F32 a, F32 b) { return m ? a : b; }  // m ? a : b per lane
+static inline Mask f32_is_number(F32 a) { return a == a; }
 static inline bool mask_all(Mask m) { return m; }
 static inline Mask mask_and(Mask a, Mask b) { return a && b; }
 
@@ -68,6 +69,8 @@ static inline I32 i32_sub(I32 a, I32 b) { return static_cast<I32>(static_cast<ui
 static inline I32 i32_mul(I32 a, I32 b) { return static_cast<I32>(static_cast<uint32_t>(a) * static_cast<uint32_t>(b)); }
 static inline I32 i32_min(I32 a, I32 b) { return a < b ? a : b; }
 static inline I32 i32_max(I32 a, I32 b) { return a > b ? a : b; }
+static inline I32 i32_and(I32 a, I32 b) { return a & b; }
+static inline I32 i32_xor(I32 a, I32 b) { return a ^ b; }
 template <int kBits>
 static inline I32 i32_shl(I32 a) {
   return static_cast<I32>(static_cast<uint32_t>(a) << kBits);
@@ -76,13 +79,14 @@ static inline F32 i32_to_f32(I32 a) { return static_cast<float>(a); }
 // Rounds half to even; NaN and what does not fit give INT32_MIN, as x86 does.
 static inline I32 f32_to_i32(F32 a) {
   if (!(a >= -2147483648.0f && a < 2147483648.0f)) return INT32_MIN;
-  return static_cast<I32>(nearbyintf(a));
+  return static_cast<I32>(lrintf(a));  // one instruction where nearbyintf is a call
 }
 static inline F32 i32_as_f32(I32 a) {
   F32 f;
   memcpy(&f, &a, sizeof f);
   return f;
 }
+static inline I32 i32_load_u8(const uint8_t* p) { return *p; }
 static inline void i32_store_u8(uint8_t* p, I32 v) { *p = static_cast<uint8_t>(v); }  // lanes must be in [0, 255]
 static inline float f32_reduce_min(F32 v) { return v; }
 static inline float f32_reduce_max(F32 v) { return v; }
