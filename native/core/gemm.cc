@@ -12,26 +12,29 @@ Status gemm_int8(const PackedWeights& w, const PreparedRows& rows, const LinearE
                  const std::atomic<bool>* cancel) {
   const auto& kernel = choose_gemm_u8s8f32(dispatch_config(), rows.m);
   const Tiling tiling = make_tiling(rows.m, w.n, w.padded_k(), kernel.mr, kernel.nr, rows.lda);
+  GemmU8S8Args whole = {};  // what all tiles share
+  whole.k = w.padded_k();
+  whole.lda = rows.lda;
+  whole.panel_stride = w.panel_stride();
+  whole.ldc = w.n;
+  whole.logical_k = static_cast<uint32_t>(w.k);
+  whole.epilogue.ld_residual = w.n;
+  whole.epilogue.activation = epilogue.activation;
   const auto tile = [&](size_t row, size_t m, size_t col, size_t n) {
-    GemmU8S8Args args = {};
+    GemmU8S8Args args = whole;
     args.m = m;
     args.n = n;
-    args.k = w.padded_k();
     args.a = rows.q + row * rows.lda;
-    args.lda = rows.lda;
     args.b = static_cast<const int8_t*>(w.panels) + col / kPanelColumns * w.panel_stride() + col % kPanelColumns * 4;
-    args.panel_stride = w.panel_stride();
     args.c = y + row * w.n + col;
-    args.ldc = w.n;
     args.a_scales = rows.scales + row;
     args.a_zero_points = rows.zero_points + row;
     args.a_row_sums = rows.row_sums + row;
     args.b_scales = w.scales + col;
     args.b_column_sums = w.column_sums + col;
-    args.b_zero_points = w.zero_points ? w.zero_points + col : nullptr;
-    args.logical_k = static_cast<uint32_t>(w.k);
-    args.epilogue = {epilogue.bias ? epilogue.bias + col : nullptr,
-                     epilogue.residual ? epilogue.residual + row * w.n + col : nullptr, w.n, epilogue.activation};
+    if (w.zero_points) args.b_zero_points = w.zero_points + col;
+    if (epilogue.bias) args.epilogue.bias = epilogue.bias + col;
+    if (epilogue.residual) args.epilogue.residual = epilogue.residual + row * w.n + col;
     kernel.run(&args);
   };
   return for_each_tile(tiling, cancel, tile) ? Status::ok : Status::cancelled;

@@ -14,6 +14,7 @@ struct QuantizeContext {
   const float* x;
   size_t k, padded_k, rows_per_task;
   RowRange range;
+  bool want_row_sums;
   PreparedRows* out;
   QuantizeRowFn run;
   std::atomic<bool> finite{true};
@@ -30,6 +31,7 @@ void quantize_task(void* opaque, size_t task) {
     args.k = context->k;
     args.padded_k = context->padded_k;
     args.range = context->range;
+    args.want_row_sum = context->want_row_sums;
     args.q = out->q + row * out->lda;
     context->run(&args);
     out->scales[row] = args.scale;
@@ -63,7 +65,7 @@ Status prepare_rows(const PackedWeights& weights, const float* x, size_t m, bool
   if (weights.scheme == Scheme::float32) return prepare_rows_f32(weights, x, m, reject_non_finite, parallel, out);
   const size_t padded_k = weights.padded_k();
   if (!allocate(m, row_stride(padded_k), out)) return Status::out_of_memory;
-  QuantizeContext context = {x, weights.k, padded_k, m, weights.activations, out,
+  QuantizeContext context = {x, weights.k, padded_k, m, weights.activations, weights.zero_points != nullptr, out,
                              choose_quantize_row(dispatch_config()).run, {true}};
   // Below some ten microseconds of work a second thread does not pay.
   constexpr size_t kElementsPerTask = size_t{1} << 15;

@@ -90,10 +90,11 @@ struct QuantizeRowArgs {
   size_t padded_k;  // q[k..padded_k) is written with 0
   RowRange range;
   const float* fixed_range;  // [lo, hi] with lo <= 0 <= hi to use instead of the row's own; null: find it
+  bool want_row_sum;
   uint8_t* q;
   float scale;          // out
   int32_t zero_point;   // out
-  int32_t row_sum;      // out: sum of q[0..k)
+  int32_t row_sum;      // out: sum of q[0..k), if wanted
   bool non_finite;      // out: the row holds NaN or an infinity
 };
 using QuantizeRowFn = void (*)(QuantizeRowArgs*);

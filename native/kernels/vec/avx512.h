@@ -62,10 +62,9 @@ static inline I32 i32_load_u8(const uint8_t* p) {
   return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
 }
 static inline void i32_store_u8(uint8_t* p, I32 v) {
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(v));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtusepi32_epi8(v));
 }
 static inline float f32_reduce_min(F32 v) { return _mm512_reduce_min_ps(v); }
 static inline float f32_reduce_max(F32 v) { return _mm512_reduce_max_ps(v); }
-static inline int32_t i32_reduce_add(I32 v) { return _mm512_reduce_add_epi32(v); }
 
 }  // namespace qgemm

@@ -87,9 +87,9 @@ static inline F32 i32_as_f32(I32 a) {
   return f;
 }
 static inline I32 i32_load_u8(const uint8_t* p) { return *p; }
-static inline void i32_store_u8(uint8_t* p, I32 v) { *p = static_cast<uint8_t>(v); }  // lanes must be in [0, 255]
+// Lanes must be in [0, 32767]; above 255 they saturate.
+static inline void i32_store_u8(uint8_t* p, I32 v) { *p = static_cast<uint8_t>(v > 255 ? 255 : v); }
 static inline float f32_reduce_min(F32 v) { return v; }
 static inline float f32_reduce_max(F32 v) { return v; }
-static inline int32_t i32_reduce_add(I32 v) { return v; }
 
 }  // namespace qgemm
