@@ -1,6 +1,7 @@
 {
   "variables": {
     "qgemm_core_sources": [
+      "native/core/aligned_buffer.cc",
       "native/core/cpu.cc",
       "native/core/dispatch.cc",
       "native/core/float16.cc",

@@ -1,16 +1,14 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <new>
 #include <utility>
 
 namespace qgemm {
 
-/// Owned memory aligned to 64 bytes, allocated nothrow. Move-only.
+/// Owned memory, aligned to 64 bytes at least, allocated nothrow; on huge pages where it is large and the system has
+/// them. Move-only.
 class AlignedBuffer {
  public:
-  static constexpr size_t kAlignment = 64;
-
   AlignedBuffer() = default;
   AlignedBuffer(AlignedBuffer&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
@@ -22,22 +20,12 @@ class AlignedBuffer {
   ~AlignedBuffer() { reset(); }
 
   /// Replaces the memory by `bytes` uninitialised bytes. False, and empty, when there is not enough memory.
-  [[nodiscard]] bool allocate(size_t bytes) {
-    reset();
-    if (bytes > SIZE_MAX - kAlignment) return false;
-    data_ = ::operator new(bytes == 0 ? 1 : bytes, std::align_val_t(kAlignment), std::nothrow);
-    size_ = data_ == nullptr ? 0 : bytes;
-    return data_ != nullptr;
-  }
+  [[nodiscard]] bool allocate(size_t bytes);
 
   /// Grows to at least `bytes`; what was inside is lost when it has to grow.
   [[nodiscard]] bool ensure(size_t bytes) { return (data_ != nullptr && bytes <= size_) || allocate(bytes); }
 
-  void reset() {
-    ::operator delete(data_, std::align_val_t(kAlignment));
-    data_ = nullptr;
-    size_ = 0;
-  }
+  void reset();
 
   template <typename T>
   T* as() const {
