@@ -24,14 +24,21 @@ export function checkOneOf<T extends string>(name: string, value: unknown, allow
 }
 
 /** Checks that an options argument is a plain object (or absent) and has no key we do not know. */
-export function checkOptions<T extends object>(name: string, value: unknown, known: readonly (keyof T & string)[]): Partial<T> {
+export function checkOptions<T extends object>(
+  name: string,
+  value: unknown,
+  known: readonly (keyof T & string)[],
+): Partial<T> {
   if (value === undefined) return {};
   if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value)) {
     fail('ERR_QGEMM_ARGUMENT', name, 'an object', value);
   }
   for (const key of Object.keys(value)) {
     if (!(known as readonly string[]).includes(key)) {
-      throw new QgemmError('ERR_QGEMM_ARGUMENT', `${name} has no option ${show(key)}; known options: ${known.join(', ')}`);
+      throw new QgemmError(
+        'ERR_QGEMM_ARGUMENT',
+        `${name} has no option ${show(key)}; known options: ${known.join(', ')}`,
+      );
     }
   }
   return value;
@@ -43,7 +50,11 @@ type TypedArrayConstructor<T> = { new (length: number): T; readonly prototype: T
  * Checks that `value` is a typed array of the wanted class whose buffer is attached and in bounds.
  * Detached and out-of-bounds views report length 0, so asking for the length alone would hide them.
  */
-export function checkTypedArray<T extends ArrayBufferView>(name: string, value: unknown, type: TypedArrayConstructor<T>): T {
+export function checkTypedArray<T extends ArrayBufferView>(
+  name: string,
+  value: unknown,
+  type: TypedArrayConstructor<T>,
+): T {
   if (!(value instanceof type)) {
     if (ArrayBuffer.isView(value)) fail('ERR_QGEMM_DTYPE', name, `a ${type.name}`, value);
     fail('ERR_QGEMM_ARGUMENT', name, `a ${type.name}`, value);
@@ -58,14 +69,20 @@ export function checkAttached(name: string, view: ArrayBufferView): void {
     // Constructing a view throws on a detached buffer on every Node version; `detached` exists from Node 22 on.
     new Uint8Array(view.buffer as ArrayBuffer, 0, 0);
   } catch {
-    throw new QgemmError('ERR_QGEMM_DETACHED', `${name} must be attached to its buffer, but the buffer was transferred or detached`);
+    throw new QgemmError(
+      'ERR_QGEMM_DETACHED',
+      `${name} must be attached to its buffer, but the buffer was transferred or detached`,
+    );
   }
   // A view that a shrinking resize left out of bounds has byteOffset 0 and byteLength 0 like a legal empty view of a
   // resizable buffer; the typed array iteration protocol tells them apart by throwing.
   try {
     (view as Uint8Array).keys?.();
   } catch {
-    throw new QgemmError('ERR_QGEMM_DETACHED', `${name} must lie within its buffer, but the buffer was resized under it`);
+    throw new QgemmError(
+      'ERR_QGEMM_DETACHED',
+      `${name} must lie within its buffer, but the buffer was resized under it`,
+    );
   }
 }
 

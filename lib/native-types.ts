@@ -1,3 +1,5 @@
+import type { CodeRange } from './quantization-range.js';
+
 /**
  * What the addon offers to this package. Nothing here is public. TypeScript checks arguments and words the errors; the
  * addon re-checks what memory safety needs (type, attached buffer, byte length) and throws errors with the same codes.
@@ -19,6 +21,43 @@ export interface NativeCpu {
 
 /** Vectorised quantization over whole tensors, on the pool. Shapes are folded to [outer, axis, inner] by the caller. */
 export interface NativeQuantize {
+  /**
+   * Fills scales[axis] and zeroPoints[axis]. Returns -1, or with `rejectNonFinite` the index of the first NaN or infinity,
+   * and nothing is written then.
+   */
+  chooseQParams(
+    x: Float32Array,
+    outer: number,
+    axis: number,
+    inner: number,
+    range: CodeRange,
+    rejectNonFinite: boolean,
+    scales: Float32Array,
+    zeroPoints: Int32Array,
+  ): number;
+  /** Fills q, clamped to [min, max]; `divide` by the scale instead of multiplying by its reciprocal. Returns as above. */
+  quantize(
+    x: Float32Array,
+    outer: number,
+    axis: number,
+    inner: number,
+    scales: Float32Array,
+    zeroPoints: Int32Array,
+    divide: boolean,
+    min: number,
+    max: number,
+    rejectNonFinite: boolean,
+    q: Int8Array | Uint8Array,
+  ): number;
+  dequantize(
+    q: Int8Array | Uint8Array,
+    outer: number,
+    axis: number,
+    inner: number,
+    scales: Float32Array,
+    zeroPoints: Int32Array,
+    x: Float32Array,
+  ): void;
   matmulInteger(
     a: Int8Array | Uint8Array,
     b: Int8Array | Uint8Array,
@@ -138,5 +177,8 @@ export interface NativeTensorTools {
   /** TensorFlow.js quantized weights: out[i] = codes[i] * scale + min, in float32. */
   affineToFloat32(codes: Uint8Array | Uint16Array, scale: number, min: number, out: Float32Array): void;
   /** Compares two tensors: sums in float64. sqnr in dB (Infinity when equal), cosine, largest absolute difference. */
-  compareFloat32(original: Float32Array, approximation: Float32Array): { sqnr: number; cosine: number; maxError: number };
+  compareFloat32(
+    original: Float32Array,
+    approximation: Float32Array,
+  ): { sqnr: number; cosine: number; maxError: number };
 }
