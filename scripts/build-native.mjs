@@ -21,8 +21,12 @@ function missingTool() {
 const missing = missingTool();
 if (missing) {
   const remedy =
-    process.platform === 'darwin' ? 'run `xcode-select --install`' : 'install them, for instance `apt-get install g++ make python3`';
-  console.error(`qgemm: building the native addon needs a C++17 compiler, make and Python 3, and "${missing}" was not found: ${remedy}.`);
+    process.platform === 'darwin'
+      ? 'run `xcode-select --install`'
+      : 'install them, for instance `apt-get install g++ make python3`';
+  console.error(
+    `qgemm: building the native addon needs a C++17 compiler, make and Python 3, and "${missing}" was not found: ${remedy}.`,
+  );
   process.exit(1);
 }
 

@@ -76,6 +76,10 @@ void quantize_row(QuantizeRowArgs* args) {
       args->non_finite = true;
     }
   }
+  if (args->fixed_range != nullptr) {
+    lo = args->fixed_range[0];
+    hi = args->fixed_range[1];
+  }
   args->scale = std::max(asymmetric ? hi / 255.0f - lo / 255.0f : std::max(hi, -lo) / 127.0f, min_scale);
   const float inv = 1.0f / args->scale;
   args->zero_point = asymmetric ? static_cast<int32_t>(std::clamp(std::nearbyint(-lo * inv), 0.0f, 255.0f)) : 128;

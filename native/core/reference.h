@@ -15,7 +15,7 @@ void quantize_row(QuantizeRowArgs* args);
 /// What a GemmU8S8Fn must give; any m and n, over as many panels as n needs.
 void gemm_u8s8(const GemmU8S8Args& args);
 
-/// What a GemmF32Fn must give on an ISA with fma; any m and n. `packed_a` blocks hold `lda` rows.
+/// What a GemmF32Fn must give; any m and n.
 void gemm_f32(const GemmF32Args& args);
 
 }  // namespace reference

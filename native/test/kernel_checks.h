@@ -1,0 +1,33 @@
+// One check per operation: a kernel against the oracle over tile edges, corners and guard pages (kernel_test.cc).
+#pragma once
+#include <cmath>
+#include <cstring>
+
+#include "core/aligned_buffer.h"
+#include "core/dispatch.h"
+#include "test/harness.h"
+
+namespace qgemm {
+namespace test {
+
+void check_gemm_u8s8(const Kernel<GemmU8S8Fn>& kernel);
+void check_gemm_f32(const Kernel<GemmF32Fn>& kernel);
+void check_quantize_row(const Kernel<QuantizeRowFn>& kernel);
+
+/// The driver with this kernel forced, m 1..mr+1, n 1..2nr+1, k 1..4kr+1 and ragged larger shapes.
+void check_driver_u8s8(const Kernel<GemmU8S8Fn>& kernel);
+void check_driver_f32(const Kernel<GemmF32Fn>& kernel);
+
+/// Same bits, or both NaN (NaN payloads are not promised).
+inline bool same(float a, float b) { return std::memcmp(&a, &b, sizeof a) == 0 || (std::isnan(a) && std::isnan(b)); }
+
+/// Values that column arrays hold for a tile of n columns: whole panels, or half a panel for tiles as narrow as that.
+inline size_t column_values(size_t n, size_t nr) {
+  return round_up(n, nr < kPanelColumns ? nr : size_t{kPanelColumns});
+}
+
+constexpr Activation kActivations[] = {Activation::none, Activation::relu, Activation::gelu, Activation::gelu_tanh,
+                                       Activation::silu};
+
+}  // namespace test
+}  // namespace qgemm

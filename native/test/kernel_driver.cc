@@ -1,0 +1,79 @@
+#include <algorithm>
+#include <cstdlib>
+#include <vector>
+
+#include "core/cpu.h"
+#include "core/gemm.h"
+#include "core/reference.h"
+#include "test/driver_oracle.h"
+#include "test/kernel_checks.h"
+
+namespace qgemm {
+namespace test {
+namespace {
+
+void force(const char* kernel) {
+  DispatchConfig config;
+  config.features = cpu_features();
+  config.kernel = kernel;
+  set_dispatch_config(config);
+}
+
+struct Shape {
+  size_t m, n, k;
+};
+
+// m 1..mr+1, n 1..2nr+1, k 1..4kr+1, then shapes with several blocks and ragged ends.
+template <typename Fn, typename Check>
+void sweep(const Kernel<Fn>& kernel, const Check& check) {
+  Random random(4);
+  for (size_t m = 1; m <= kernel.mr + 1; ++m) {
+    for (size_t n = 1; n <= 2 * kernel.nr + 1; ++n) {
+      for (size_t k = 1; k <= 4 * kernel.kr + 1; ++k) {
+        if (slow_cpu() && !random.chance(16)) continue;
+        check(Shape{m, n, k});
+      }
+    }
+  }
+  for (const Shape& shape : {Shape{kernel.mr * 3 + 1, kernel.nr * 3 - 1, 129}, Shape{1, 333, 1000}, Shape{70, 97, 257},
+                             Shape{kernel.mr * 2, kernel.nr * 2, 1024}, Shape{3, 1030, 63}, Shape{200, 40, 65}}) {
+    check(shape);
+  }
+}
+
+}  // namespace
+
+void check_driver_u8s8(const Kernel<GemmU8S8Fn>& kernel) {
+  force(kernel.name);
+  Random random(5);
+  sweep(kernel, [&](const Shape& s) {
+    const bool asymmetric_weights = random.chance(3);
+    const RowRange range = random.chance(2) ? RowRange::asymmetric : RowRange::symmetric;
+    const DriverCase c = DriverCase::int8(s.m, s.n, s.k, asymmetric_weights, range, &random);
+    std::vector<float> y(s.m * s.n);
+    const Status status = linear_forward(*c.weights, c.x.data(), s.m, false, c.epilogue(), y.data());
+    EXPECT(status == Status::ok, "%s m=%zu n=%zu k=%zu: status %d", kernel.name, s.m, s.n, s.k,
+           static_cast<int>(status));
+    const size_t bad = c.first_difference(y);
+    EXPECT(bad == y.size(), "%s m=%zu n=%zu k=%zu: y[%zu, %zu] is %.9g, not what the oracle gives", kernel.name, s.m,
+           s.n, s.k, bad / s.n, bad % s.n, y[bad]);
+  });
+}
+
+void check_driver_f32(const Kernel<GemmF32Fn>& kernel) {
+  force(kernel.name);
+  Random random(6);
+  sweep(kernel, [&](const Shape& s) {
+    const DriverCase c = DriverCase::float32(s.m, s.n, s.k, &random);
+    std::vector<float> y(s.m * s.n);
+    const Status status = linear_forward(*c.weights, c.x.data(), s.m, false, c.epilogue(), y.data());
+    EXPECT(status == Status::ok, "%s m=%zu n=%zu k=%zu: status %d", kernel.name, s.m, s.n, s.k,
+           static_cast<int>(status));
+    const size_t bad = c.first_difference(y);
+    EXPECT(bad == y.size(), "%s m=%zu n=%zu k=%zu: y[%zu, %zu] is %.9g, not what the oracle gives", kernel.name, s.m,
+           s.n, s.k, bad / s.n, bad % s.n, y[bad]);
+  });
+}
+
+}  // namespace test
+}  // namespace qgemm

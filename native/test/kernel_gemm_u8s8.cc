@@ -1,0 +1,189 @@
+#include <vector>
+
+#include "core/aligned_buffer.h"
+#include "core/reference.h"
+#include "test/guarded.h"
+#include "test/kernel_checks.h"
+
+namespace qgemm {
+namespace test {
+namespace {
+
+constexpr size_t kMaxK = 5 * kPaddedK;
+
+enum class Fill { random, corners, largest, smallest };
+
+struct Case {
+  size_t m, n, k;
+  Fill fill;
+  bool float_output, a_zero_points, b_zero_points, bias, residual, strides;
+  Activation activation;
+};
+
+// Every buffer ends at a guard page; column arrays hold n rounded up to 32 values, as kernel.h says.
+class Checker {
+ public:
+  explicit Checker(const Kernel<GemmU8S8Fn>& kernel)
+      : kernel_(kernel),
+        a_(kernel.mr * (kMaxK + kPaddedK)),
+        b_(round_up(kernel.nr, kPanelColumns) * (kMaxK + kPaddedK)),
+        c_(kernel.mr * (kernel.nr + 3)),
+        a_scales_(kernel.mr),
+        a_zero_points_(kernel.mr),
+        a_row_sums_(kernel.mr),
+        b_scales_(round_up(kernel.nr, kPanelColumns)),
+        b_column_sums_(round_up(kernel.nr, kPanelColumns)),
+        b_zero_points_(round_up(kernel.nr, kPanelColumns)),
+        bias_(round_up(kernel.nr, kPanelColumns)),
+        residual_(kernel.mr * (kernel.nr + 5)) {}
+
+  void check(const Case& c) {
+    const size_t columns = column_values(c.n, kernel_.nr);
+    const size_t panels = round_up(c.n, kPanelColumns) / kPanelColumns;
+    GemmU8S8Args args{};
+    args.m = c.m;
+    args.n = c.n;
+    args.k = c.k;
+    args.logical_k = static_cast<uint32_t>(random_.integer(c.k - kPaddedK + 1, c.k));
+    const size_t extra = c.strides ? size_t{kPaddedK} : 0;
+    args.lda = c.k + extra;
+    args.panel_stride = kPanelColumns * (c.k + extra);
+    args.ldc = c.n + (c.strides ? 3 : 0);
+    args.a = fill_a(c, (c.m - 1) * args.lda + c.k);
+    args.b = fill_b(c, (panels - 1) * args.panel_stride + kPanelColumns * c.k);
+    if (columns < kPanelColumns && random_.chance(2)) args.b += (kPanelColumns - columns) * 4;  // a panel's second half
+    if (c.float_output) {
+      args.a_scales = reals(a_scales_, c.m, 1e-3f, 2.0f);
+      args.b_scales = reals(b_scales_, columns, 1e-3f, 2.0f);
+    }
+    if (c.a_zero_points) {
+      args.a_zero_points = integers(a_zero_points_, c.m, 0, 255);
+      args.b_column_sums = integers(b_column_sums_, columns, -1000000, 1000000);
+    }
+    if (c.b_zero_points) {
+      args.b_zero_points = integers(b_zero_points_, columns, -128, 127);
+      args.a_row_sums = integers(a_row_sums_, c.m, 0, 1000000);
+    }
+    if (c.bias && c.float_output) args.epilogue.bias = reals(bias_, columns, -3e5f, 3e5f);
+    if (c.residual && c.float_output) {
+      args.epilogue.ld_residual = c.n + (c.strides ? 5 : 0);
+      args.epilogue.residual = reals(residual_, (c.m - 1) * args.epilogue.ld_residual + c.n, -10.0f, 10.0f);
+    }
+    if (c.float_output) args.epilogue.activation = c.activation;
+    compare(c, &args);
+  }
+
+ private:
+  const uint8_t* fill_a(const Case& c, size_t count) {
+    uint8_t* a = a_.take(count);
+    for (size_t i = 0; i < count; ++i) {
+      if (c.fill == Fill::random) a[i] = static_cast<uint8_t>(random_.bits());
+      if (c.fill == Fill::corners) a[i] = random_.chance(3) ? 0 : 255;
+      if (c.fill == Fill::largest || c.fill == Fill::smallest) a[i] = 255;
+    }
+    return a;
+  }
+
+  const int8_t* fill_b(const Case& c, size_t count) {
+    int8_t* b = b_.take(count);
+    for (size_t i = 0; i < count; ++i) {
+      if (c.fill == Fill::random) b[i] = static_cast<int8_t>(random_.bits());
+      if (c.fill == Fill::corners)
+        b[i] = static_cast<int8_t>(random_.chance(2) ? 127 : random_.chance(2) ? -128 : -127);
+      if (c.fill == Fill::largest) b[i] = 127;
+      if (c.fill == Fill::smallest) b[i] = -128;
+    }
+    return b;
+  }
+
+  const float* reals(Guarded<float>& memory, size_t count, float lo, float hi) {
+    float* values = memory.take(count);
+    for (size_t i = 0; i < count; ++i) values[i] = random_.real(lo, hi);
+    return values;
+  }
+
+  const int32_t* integers(Guarded<int32_t>& memory, size_t count, int32_t lo, int32_t hi) {
+    int32_t* values = memory.take(count);
+    for (size_t i = 0; i < count; ++i) values[i] = static_cast<int32_t>(random_.integer(lo, hi));
+    return values;
+  }
+
+  void compare(const Case& c, GemmU8S8Args* args) {
+    constexpr uint32_t kUntouched = 0x7fedcba9;
+    const size_t count = (c.m - 1) * args->ldc + c.n;
+    std::vector<uint32_t> expected(count, kUntouched);
+    uint32_t* actual = c_.take(count);
+    for (size_t i = 0; i < count; ++i) actual[i] = kUntouched;
+    args->c = actual;
+    kernel_.run(args);
+    GemmU8S8Args oracle = *args;
+    oracle.c = expected.data();
+    reference::gemm_u8s8(oracle);
+    EXPECT(c_.intact(), "%s wrote before c", kernel_.name);
+    for (size_t i = 0; i < count; ++i) {
+      float x, y;
+      std::memcpy(&x, &actual[i], sizeof x);
+      std::memcpy(&y, &expected[i], sizeof y);
+      const bool equal = actual[i] == expected[i] || (c.float_output && same(x, y));
+      EXPECT(equal, "%s m=%zu n=%zu k=%zu fill=%d f32=%d za=%d zb=%d act=%u: c[%zu, %zu] is %08x, oracle %08x",
+             kernel_.name, c.m, c.n, c.k, static_cast<int>(c.fill), c.float_output, c.a_zero_points, c.b_zero_points,
+             static_cast<uint32_t>(c.activation), i / args->ldc, i % args->ldc, actual[i], expected[i]);
+      if (!equal) return;
+    }
+  }
+
+  const Kernel<GemmU8S8Fn>& kernel_;
+  Guarded<uint8_t> a_;
+  Guarded<int8_t> b_;
+  Guarded<uint32_t> c_;
+  Guarded<float> a_scales_;
+  Guarded<int32_t> a_zero_points_, a_row_sums_;
+  Guarded<float> b_scales_;
+  Guarded<int32_t> b_column_sums_, b_zero_points_;
+  Guarded<float> bias_, residual_;
+  Random random_;
+};
+
+}  // namespace
+
+void check_gemm_u8s8(const Kernel<GemmU8S8Fn>& kernel) {
+  Checker checker(kernel);
+  Random random(1);
+  const auto any = [&](Fill fill, size_t m, size_t n, size_t k) {
+    return Case{m,
+                n,
+                k,
+                fill,
+                !random.chance(4),
+                !random.chance(3),
+                random.chance(2),
+                random.chance(2),
+                random.chance(2),
+                random.chance(2),
+                kActivations[random.bits() % std::size(kActivations)]};
+  };
+  // Every tile size, with everything else drawn at random.
+  for (size_t m = 1; m <= kernel.mr; ++m) {
+    for (size_t n = 1; n <= kernel.nr; ++n) {
+      for (size_t k = kPaddedK; k <= kMaxK; k += kPaddedK) {
+        if (slow_cpu() && !random.chance(4)) continue;
+        checker.check(any(Fill::random, m, n, k));
+        checker.check(any(Fill::corners, m, n, k));
+      }
+    }
+  }
+  // Sums at their extremes, and every combination of what an epilogue may have, at full and ragged tiles.
+  for (const size_t n : {size_t{1}, kernel.nr / 2 + 1, kernel.nr - 1, kernel.nr}) {
+    checker.check(any(Fill::largest, kernel.mr, n, kMaxK));
+    checker.check(any(Fill::smallest, kernel.mr, n, kMaxK));
+    for (const Activation activation : kActivations) {
+      for (int bits = 0; bits < 64; ++bits) {
+        checker.check({kernel.mr, n, kPaddedK, Fill::random, (bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0,
+                       (bits & 8) != 0, (bits & 16) != 0, (bits & 32) != 0, activation});
+      }
+    }
+  }
+}
+
+}  // namespace test
+}  // namespace qgemm

@@ -1,0 +1,56 @@
+// `kernel_test NAME`: one line of kernels.inc against the oracle. ctest runs one process per line, so that a kernel
+// that reads beyond its buffers brings down its own test only. `kernel_test --list` names the kernels of this binary.
+#include <cstring>
+
+#include "core/cpu.h"
+#include "core/dispatch.h"
+#include "test/kernel_checks.h"
+
+namespace qgemm {
+namespace test {
+namespace {
+
+std::string wanted;
+bool found = false, runnable = false;
+
+template <typename Fn>
+void check_list(const KernelList<Fn>& kernels, void (*direct)(const Kernel<Fn>&), void (*driver)(const Kernel<Fn>&)) {
+  for (const Kernel<Fn>& kernel : kernels) {
+    if (wanted == "--list") std::printf("%s\n", kernel.name);
+    if (wanted != kernel.name) continue;
+    found = true;
+    runnable = (cpu_features() & kernel.features) == kernel.features;
+    if (!runnable) {
+      std::printf("not run on this CPU: %s needs %s\n", kernel.name, kernel.isa);
+      return;
+    }
+    direct(kernel);
+    if (driver != nullptr) driver(kernel);
+  }
+}
+
+QGEMM_TEST(kernel) {
+  check_list(gemm_u8s8f32_kernels(), check_gemm_u8s8, check_driver_u8s8);
+  check_list(gemm_f32_kernels(), check_gemm_f32, check_driver_f32);
+  check_list<QuantizeRowFn>(quantize_row_kernels(), check_quantize_row, nullptr);
+  EXPECT(found || wanted == "--list", "there is no kernel named \"%s\" in this binary", wanted.c_str());
+}
+
+}  // namespace
+
+int run_kernel(const char* name) {
+  wanted = name;
+  const int status = run_tests("");
+  return found && !runnable ? kSkipped : status;
+}
+
+}  // namespace test
+}  // namespace qgemm
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::printf("usage: kernel_test NAME | --list\n");
+    return 2;
+  }
+  return qgemm::test::run_kernel(argv[1]);
+}

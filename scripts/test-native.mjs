@@ -1,0 +1,38 @@
+// Builds the native tests with CMake into build-native/<preset> and runs ctest.
+//   node scripts/test-native.mjs [--preset release|asan|arm64-qemu] [arguments of ctest]
+import { spawnSync } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const found = (command) => spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
+
+function need(command, packages) {
+  if (found(command)) return;
+  console.error(
+    `qgemm: the native tests need "${command}", which was not found: install it, for instance \`apt-get install ${packages}\`.`,
+  );
+  process.exit(1);
+}
+
+function run(command, args) {
+  const { status } = spawnSync(command, args, { cwd: root, stdio: 'inherit' });
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+const extra = process.argv.slice(2);
+const at = extra.indexOf('--preset');
+const preset = at < 0 ? 'release' : extra.splice(at, 2)[1];
+
+need('cmake', 'cmake');
+if (preset === 'arm64-qemu') {
+  need('aarch64-linux-gnu-g++', 'g++-aarch64-linux-gnu');
+  need('qemu-aarch64', 'qemu-user');
+  process.env.QGEMM_TEST_SLOW_CPU ??= '1';
+}
+const generator = found('ninja') ? 'Ninja' : 'Unix Makefiles';
+const jobs = String(availableParallelism());
+run('cmake', ['--preset', preset, '-G', generator]);
+run('cmake', ['--build', '--preset', preset, '--parallel', jobs]);
+run('ctest', ['--preset', preset, '--parallel', jobs, ...extra]);
