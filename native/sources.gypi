@@ -15,6 +15,7 @@
       "native/core/quantize.cc",
       "native/core/ranges.cc",
       "native/core/reference.cc",
+      "native/core/reference_quantize.cc",
       "native/core/slab.cc",
       "native/core/thread_pool.cc"
     ],

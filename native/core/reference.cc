@@ -1,8 +1,7 @@
 #include "core/reference.h"
 
-#include <algorithm>
 #include <cmath>
-#include <limits>
+#include <initializer_list>
 
 namespace qgemm {
 namespace reference {
@@ -60,46 +59,6 @@ float activate(Activation activation, float x) {
       return x * sigmoid(x);
   }
   return x;
-}
-
-void quantize_row(QuantizeRowArgs* args) {
-  const bool asymmetric = args->range == RowRange::asymmetric;
-  const float min_scale = std::numeric_limits<float>::min();
-  float lo = 0.0f, hi = 0.0f;
-  args->non_finite = false;
-  for (size_t i = 0; i < args->k; ++i) {
-    const float x = args->x[i];
-    if (std::isfinite(x)) {
-      lo = std::min(lo, x);
-      hi = std::max(hi, x);
-    } else {
-      args->non_finite = true;
-    }
-  }
-  if (args->fixed_range != nullptr) {
-    lo = args->fixed_range[0];
-    hi = args->fixed_range[1];
-  }
-  args->scale = std::max(asymmetric ? hi / 255.0f - lo / 255.0f : std::max(hi, -lo) / 127.0f, min_scale);
-  const float inv = 1.0f / args->scale;
-  args->zero_point = asymmetric ? static_cast<int32_t>(std::clamp(std::nearbyint(-lo * inv), 0.0f, 255.0f)) : 128;
-  const int32_t qmin = asymmetric ? 0 : 1;
-  args->row_sum = 0;
-  for (size_t i = 0; i < args->padded_k; ++i) {
-    int32_t q = 0;
-    if (i < args->k) {
-      const float x = args->x[i];
-      if (std::isnan(x)) {
-        q = args->zero_point;
-      } else if (std::isinf(x)) {
-        q = x > 0.0f ? 255 : qmin;
-      } else {
-        q = std::clamp(static_cast<int32_t>(std::nearbyint(x * inv)) + args->zero_point, qmin, 255);
-      }
-    }
-    args->q[i] = static_cast<uint8_t>(q);
-    args->row_sum += q;
-  }
 }
 
 void gemm_u8s8(const GemmU8S8Args& args) {

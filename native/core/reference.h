@@ -12,6 +12,11 @@ float activate(Activation activation, float x);
 /// What a QuantizeRowFn must give.
 void quantize_row(QuantizeRowArgs* args);
 
+/// What a MinMaxFn, a QuantizeFn and a DequantizeFn must give.
+void minmax(MinMaxArgs* args);
+void quantize(const QuantizeArgs& args);
+void dequantize(const DequantizeArgs& args);
+
 /// What a GemmU8S8Fn must give; any m and n, over as many panels as n needs.
 void gemm_u8s8(const GemmU8S8Args& args);
 

@@ -82,6 +82,7 @@ std::vector<float> DriverCase::expected() const {
     row.k = w.k;
     row.padded_k = lda;
     row.range = w.activations;
+    row.want_row_sum = true;
     row.q = q.data() + i * lda;
     reference::quantize_row(&row);
     scales[i] = row.scale;

@@ -13,6 +13,9 @@ namespace test {
 void check_gemm_u8s8(const Kernel<GemmU8S8Fn>& kernel);
 void check_gemm_f32(const Kernel<GemmF32Fn>& kernel);
 void check_quantize_row(const Kernel<QuantizeRowFn>& kernel);
+void check_minmax(const Kernel<MinMaxFn>& kernel);
+void check_quantize(const Kernel<QuantizeFn>& kernel);
+void check_dequantize(const Kernel<DequantizeFn>& kernel);
 
 /// The driver with this kernel forced, m 1..mr+1, n 1..2nr+1, k 1..4kr+1 and ragged larger shapes.
 void check_driver_u8s8(const Kernel<GemmU8S8Fn>& kernel);

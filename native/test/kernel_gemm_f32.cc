@@ -112,7 +112,8 @@ void check_gemm_f32(const Kernel<GemmF32Fn>& kernel) {
   for (const size_t n : {size_t{1}, kernel.nr / 2 + 1, kernel.nr - 1, kernel.nr}) {
     for (const Activation activation : kActivations) {
       for (int bits = 0; bits < 16; ++bits) {
-        checker.check({kernel.mr, n, 9, (bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0, activation});
+        checker.check(
+            {kernel.mr, n, 9, (bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0, activation});
       }
     }
   }

@@ -79,6 +79,7 @@ void check_quantize_row(const Kernel<QuantizeRowFn>& kernel) {
         args.k = k;
         args.padded_k = round_up(k, kPaddedK);
         args.range = range;
+        args.want_row_sum = k % 5 != 0;
         if (variant >= 2) args.fixed_range = fixed_range;
         QuantizeRowArgs oracle = args;
         args.q = q.take(args.padded_k);
@@ -86,8 +87,9 @@ void check_quantize_row(const Kernel<QuantizeRowFn>& kernel) {
         kernel.run(&args);
         reference::quantize_row(&oracle);
         const bool equal = same(args.scale, oracle.scale) && args.zero_point == oracle.zero_point &&
-                           args.row_sum == oracle.row_sum && args.non_finite == oracle.non_finite &&
-                           std::memcmp(args.q, oracle.q, args.padded_k) == 0 && q.intact();
+                           (!args.want_row_sum || args.row_sum == oracle.row_sum) &&
+                           args.non_finite == oracle.non_finite && std::memcmp(args.q, oracle.q, args.padded_k) == 0 &&
+                           q.intact();
         EXPECT(equal,
                "%s k=%zu row kind %d range %d: scale %.9g zero point %d sum %d, oracle %.9g %d %d (or the codes)",
                kernel.name, k, kind, static_cast<int>(range), args.scale, args.zero_point, args.row_sum, oracle.scale,

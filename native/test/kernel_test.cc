@@ -33,6 +33,9 @@ QGEMM_TEST(kernel) {
   check_list(gemm_u8s8f32_kernels(), check_gemm_u8s8, check_driver_u8s8);
   check_list(gemm_f32_kernels(), check_gemm_f32, check_driver_f32);
   check_list<QuantizeRowFn>(quantize_row_kernels(), check_quantize_row, nullptr);
+  check_list<MinMaxFn>(minmax_kernels(), check_minmax, nullptr);
+  check_list<QuantizeFn>(quantize_kernels(), check_quantize, nullptr);
+  check_list<DequantizeFn>(dequantize_kernels(), check_dequantize, nullptr);
   EXPECT(found || wanted == "--list", "there is no kernel named \"%s\" in this binary", wanted.c_str());
 }
 

@@ -59,7 +59,13 @@ QGEMM_TEST(a_row_is_quantized_by_the_formula) {
   // scale = 2/255 - -1/255 = 3/255; inv = 85; zp = rne(85) = 85; q = rne(85 x) + 85.
   const float x[] = {-1.0f, 2.0f, 0.0f, 0.5f, 0.1f};
   uint8_t q[8];
-  QuantizeRowArgs args{x, 5, 8, RowRange::asymmetric, nullptr, q, 0.0f, 0, 0, false};
+  QuantizeRowArgs args{};
+  args.x = x;
+  args.k = 5;
+  args.padded_k = 8;
+  args.range = RowRange::asymmetric;
+  args.want_row_sum = true;
+  args.q = q;
   reference::quantize_row(&args);
   const uint8_t expected[] = {0, 255, 85, 127, 93, 0, 0, 0};  // 85 * 0.5 = 42.5 rounds to 42
   EXPECT(std::memcmp(q, expected, 8) == 0, "asymmetric codes: %d %d %d %d %d", q[0], q[1], q[2], q[3], q[4]);
