@@ -20,7 +20,11 @@
     {
       "target_name": "qgemm_core",
       "type": "static_library",
-      "sources": ["<@(qgemm_core_sources)", "<@(qgemm_scalar_sources)"]
+      "sources": ["<@(qgemm_core_sources)", "<@(qgemm_scalar_sources)"],
+      "cflags_cc!": ["-fno-exceptions"],
+      "cflags_cc": ["-fexceptions"],
+      "xcode_settings": { "GCC_ENABLE_CPP_EXCEPTIONS": "YES" },
+      "msvs_settings": { "VCCLCompilerTool": { "ExceptionHandling": 1 } }
     },
     {
       "target_name": "qgemm",
@@ -34,6 +38,7 @@
       ],
       "dependencies": ["qgemm_core"],
       "conditions": [
+        ["OS=='linux'", { "ldflags": ["-Wl,-z,nodelete"] }],
         ["target_arch=='x64'", {
           "dependencies": ["qgemm_avx2", "qgemm_avxvnni", "qgemm_avx512", "qgemm_avx512vnni"]
         }]

@@ -1,3 +1,4 @@
+import type { QgemmErrorCode } from './errors.js';
 import type { CodeRange } from './quantization-range.js';
 
 /**
@@ -5,7 +6,12 @@ import type { CodeRange } from './quantization-range.js';
  * addon re-checks what memory safety needs (type, attached buffer, byte length) and throws errors with the same codes.
  * Numbers that stand for enums are those of native/core (Scheme, Granularity, Activation, RowRange).
  */
-export interface NativeAddon extends NativeCpu, NativeQuantize, NativeWeightsApi, NativeTensorTools {}
+export interface NativeAddon extends NativeErrors, NativeCpu, NativeQuantize, NativeWeightsApi, NativeTensorTools {}
+
+export interface NativeErrors {
+  /** The class of all errors that the addon throws from now on in this JavaScript thread: called as (code, message). */
+  setErrorClass(errorClass: new (code: QgemmErrorCode, message: string) => Error): void;
+}
 
 export interface NativeCpu {
   cpuInfo(): {
@@ -125,8 +131,9 @@ export interface NativeWeightsApi {
   ): NativeWeights;
   weightsInfo(weights: NativeWeights): NativeWeightsInfo;
   weightsDispose(weights: NativeWeights): void;
-  /** A random token under which other threads of this process find the same weights while somebody holds them. */
-  weightsToken(weights: NativeWeights): string;
+  /** Makes the weights known to all threads of this process under `token`, while somebody holds them. */
+  weightsRegister(weights: NativeWeights, token: string): void;
+  /** The weights under a token, as a handle of this thread; undefined when there are none (any more). */
   weightsAttach(token: string): NativeWeights | undefined;
   /** Copies of the packed arrays, padded, as they go into a file. */
   weightsExport(weights: NativeWeights): {
@@ -152,13 +159,19 @@ export interface NativeWeightsApi {
     offsets: NativePackedOffsets,
   ): NativeWeights;
 
-  /** `bias` has N values and is copied. */
-  linearCreate(weights: NativeWeights, bias: Float32Array | null, activation: number): NativeLinear;
+  /** `bias` has N values and is copied. `rejectNonFinite`: forward throws RANGE when x holds NaN or an infinity. */
+  linearCreate(
+    weights: NativeWeights,
+    bias: Float32Array | null,
+    activation: number,
+    rejectNonFinite: boolean,
+  ): NativeLinear;
   linearDispose(linear: NativeLinear): void;
   linearForward(linear: NativeLinear, x: Float32Array, m: number, out: Float32Array): void;
   /**
    * Snapshots x and queues the multiplication into `result`, which must not be reachable by the user before `done` is
-   * called, on this thread, from the event loop. Returns an id for `cancel`.
+   * called, on this thread, from the event loop (with null also when it was cancelled). Returns an id for
+   * `linearCancel`, or 0 when the work was so small that it is complete already: `done` is then not called.
    */
   linearForwardAsync(
     linear: NativeLinear,

@@ -43,5 +43,6 @@ function load(): NativeAddon {
   );
 }
 
-/** The native addon, loaded once per JavaScript thread. */
+/** The native addon, loaded once per JavaScript thread. What it throws from here on is a {@link QgemmError}. */
 export const native: NativeAddon = load();
+native.setErrorClass(QgemmError);

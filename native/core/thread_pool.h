@@ -26,14 +26,18 @@ class ThreadPool {
   bool parallel_for(size_t count, void (*task)(void* context, size_t index), void* context,
                     const std::atomic<bool>* cancel = nullptr);
 
-  /// A piece of asynchronous work. `run` is called once on a pool thread, or on the calling thread of `submit` never.
+  /// A piece of asynchronous work. `run` is called once, on a pool thread; the job may be freed from inside it.
   struct Job {
     void (*run)(Job* job) = nullptr;
     Job* next = nullptr;
   };
 
-  /// Queues a job. False when no thread can be had: the caller then runs it itself.
+  /// Queues a job. False when no thread can be had: the caller then runs it itself. A job that calls parallel_for takes
+  /// the place of the caller there, so at most num_threads() pool threads compute at one time.
   bool submit(Job* job);
+
+  /// Takes a job back that no thread has begun. False when it runs, has run, or was never queued.
+  bool withdraw(Job* job);
 
  private:
   ThreadPool();

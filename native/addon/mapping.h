@@ -1,0 +1,24 @@
+#pragma once
+#include <node_api.h>
+
+#include <memory>
+
+#include "addon/handles.h"
+#include "core/file_map.h"
+
+namespace qgemm::addon {
+
+/// What a NativeMapping object of lib/native-types.ts owns.
+struct MappingHandle {
+  static constexpr char kName[] = "mapping";
+  static constexpr napi_type_tag kTag = {0x51d8c30e7fa2469b, 0xe6074b9d2c81f35a};
+
+  bool alive() const { return file != nullptr; }
+
+  std::shared_ptr<const FileMap> file;
+  std::shared_ptr<ExternalMemory> memory;  // of a private copy; null for a mapping
+};
+
+void init_mapping(napi_env env, napi_value exports);
+
+}  // namespace qgemm::addon

@@ -1,0 +1,90 @@
+#pragma once
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "core/thread_count.h"
+
+namespace qgemm {
+
+/// The indices of one parallel_for, shared out among participants. Lives on the caller's stack.
+///
+/// Participant p owns a contiguous range and takes from its front; one whose own range is used up takes from the back of
+/// the others'. So an index runs on the same participant in call after call (its data stays in that core's cache) as long
+/// as nobody is late, and nobody waits for one who is.
+class alignas(64) ParallelTask {
+ public:
+  using Function = void (*)(void* context, size_t index);
+
+  /// `count` < 2^32; `participants` in [1, kMaxThreads]; worker i of the pool comes as participant `first_worker` + i.
+  ParallelTask(size_t count, size_t participants, size_t first_worker, Function function, void* context,
+               const std::atomic<bool>* cancel)
+      : participants_(participants),
+        first_worker_(first_worker),
+        function_(function),
+        context_(context),
+        cancel_(cancel) {
+    for (size_t p = 0; p < participants; ++p) {
+      uint64_t begin = count * p / participants;
+      uint64_t end = count * (p + 1) / participants;
+      ranges_[p].bounds.store(begin << 32 | end, std::memory_order_relaxed);
+    }
+  }
+
+  size_t participant_of_worker(size_t index) const { return first_worker_ + index; }
+
+  /// Works until no index is left to take, or the task is cancelled. Any thread may come as any participant.
+  void participate(size_t participant) {
+    for (size_t step = 0; step < participants_; ++step) {
+      Range& range = ranges_[(participant + step) % participants_];
+      size_t index;
+      while (step == 0 ? take_first(&range, &index) : take_last(&range, &index)) {
+        if (cancel_ != nullptr && cancel_->load(std::memory_order_relaxed)) {
+          stopped_.store(true, std::memory_order_relaxed);
+          return;
+        }
+        function_(context_, index);
+      }
+    }
+  }
+
+  /// Whether some index was left out because of `cancel`. Valid when all participants have returned.
+  bool stopped() const { return stopped_.load(std::memory_order_relaxed); }
+
+ private:
+  struct alignas(64) Range {
+    std::atomic<uint64_t> bounds;  // begin in the high half, end in the low half
+  };
+
+  static bool take_first(Range* range, size_t* index) {
+    uint64_t bounds = range->bounds.load(std::memory_order_relaxed);
+    while ((bounds >> 32) < (bounds & UINT32_MAX)) {
+      if (range->bounds.compare_exchange_weak(bounds, bounds + (uint64_t{1} << 32), std::memory_order_relaxed)) {
+        *index = bounds >> 32;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  static bool take_last(Range* range, size_t* index) {
+    uint64_t bounds = range->bounds.load(std::memory_order_relaxed);
+    while ((bounds >> 32) < (bounds & UINT32_MAX)) {
+      if (range->bounds.compare_exchange_weak(bounds, bounds - 1, std::memory_order_relaxed)) {
+        *index = (bounds & UINT32_MAX) - 1;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  size_t participants_;
+  size_t first_worker_;
+  Function function_;
+  void* context_;
+  const std::atomic<bool>* cancel_;
+  std::atomic<bool> stopped_{false};
+  Range ranges_[kMaxThreads];
+};
+
+}  // namespace qgemm

@@ -1,0 +1,241 @@
+#include "core/thread_pool.h"
+
+#include <algorithm>
+#include <bitset>
+#include <cstdlib>
+#include <new>
+#include <system_error>
+#include <thread>
+
+#include "core/fp_env.h"
+#include "core/parallel_task.h"
+#include "core/pool_worker.h"
+#include "core/thread_count.h"
+
+#if !defined(_WIN32)
+#include <pthread.h>
+#include <signal.h>
+#endif
+
+namespace qgemm {
+
+namespace {
+
+/// The pool thread that this thread is, or null.
+thread_local PoolWorker* current_worker = nullptr;
+
+#if !defined(_WIN32)
+/// While alive, no signal is delivered to this thread; a thread started meanwhile inherits that, so the host's handlers
+/// never run on ours.
+class ScopedSignalBlock {
+ public:
+  ScopedSignalBlock() {
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &saved_);
+  }
+  ~ScopedSignalBlock() { sigprocmask(SIG_SETMASK, &saved_, nullptr); }
+
+ private:
+  sigset_t saved_;
+};
+#else
+class ScopedSignalBlock {};
+#endif
+
+}  // namespace
+
+struct ThreadPool::State {
+  std::atomic<size_t> num_threads{1};
+  std::atomic<size_t> started{0};  // workers[0, started) have threads
+  std::atomic<PoolWorker*> workers[kMaxThreads] = {};
+
+  std::mutex start_mutex;
+  std::chrono::steady_clock::time_point next_start_attempt{};
+
+  std::mutex queue_mutex;
+  Job* first_job = nullptr;
+  Job* last_job = nullptr;
+  std::atomic<size_t> queued{0};
+
+  size_t start_workers(size_t wanted);
+  bool start_worker(size_t index);
+  void run_worker(PoolWorker* self);
+  bool may_take_job(const PoolWorker& worker) const { return queued.load() > 0 && worker.index < num_threads.load(); }
+  void wait_for_work(PoolWorker* self);
+  Job* take_job();
+};
+
+bool ThreadPool::State::start_worker(size_t index) {
+  PoolWorker* worker = workers[index].load();
+  if (worker == nullptr) {
+    worker = new (std::nothrow) PoolWorker;
+    if (worker == nullptr) return false;
+    worker->index = index;
+    workers[index].store(worker);
+  }
+  // std::thread reports "no more threads" by throwing; pthread_create directly would tie the binary to a newer glibc.
+  try {
+    ScopedSignalBlock no_signals;
+    std::thread([this, worker] { run_worker(worker); }).detach();
+    return true;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
+/// Starts workers until `wanted` run or no more can be had. Returns how many run.
+size_t ThreadPool::State::start_workers(size_t wanted) {
+  size_t have = started.load();
+  if (have >= wanted) return have;
+  std::lock_guard<std::mutex> lock(start_mutex);
+  auto now = std::chrono::steady_clock::now();
+  if (now < next_start_attempt) return started.load();
+  for (have = started.load(); have < wanted; ++have) {
+    if (!start_worker(have)) {
+      next_start_attempt = now + std::chrono::seconds(1);
+      break;
+    }
+    started.store(have + 1);
+  }
+  return have;
+}
+
+void ThreadPool::State::wait_for_work(PoolWorker* self) {
+  auto ready = [&] { return self->mailbox.load() != PoolWorker::kIdle || may_take_job(*self); };
+  if (spin_until(ready)) return;
+  std::unique_lock<std::mutex> lock(self->mutex);
+  self->asleep.store(true);
+  self->woken.wait(lock, ready);
+  self->asleep.store(false);
+}
+
+ThreadPool::Job* ThreadPool::State::take_job() {
+  std::lock_guard<std::mutex> lock(queue_mutex);
+  Job* job = first_job;
+  if (job == nullptr) return nullptr;
+  first_job = job->next;
+  if (first_job == nullptr) last_job = nullptr;
+  queued.fetch_sub(1);
+  return job;
+}
+
+void ThreadPool::State::run_worker(PoolWorker* self) {
+  ScopedFpEnv fp_env;
+  current_worker = self;
+  while (true) {
+    wait_for_work(self);
+    uintptr_t mail = self->mailbox.load();
+    if ((mail & PoolWorker::kOffered) != 0) {
+      if (!self->accept(mail)) continue;
+      auto* task = reinterpret_cast<ParallelTask*>(mail & PoolWorker::kTaskMask);
+      task->participate(task->participant_of_worker(self->index));
+      self->finish();
+    } else if (mail == PoolWorker::kSummoned || self->summon()) {
+      if (Job* job = take_job()) job->run(job);
+      self->mailbox.store(PoolWorker::kIdle);
+    }
+  }
+}
+
+ThreadPool::ThreadPool() : state_(new State) {
+  size_t threads = 1;
+  std::string error;  // a bad value is reported by who loads the library; here it counts as absent
+  parse_thread_count(std::getenv("QGEMM_NUM_THREADS"), available_threads(), &threads, &error);
+  state_->num_threads.store(threads);
+}
+
+ThreadPool& ThreadPool::instance() {
+  static ThreadPool* pool = [] {
+    static ThreadPool* made = new ThreadPool;
+#if !defined(_WIN32)
+    // A forked child has none of the threads, and locks may be in the middle of anything: it gets a state of its own.
+    pthread_atfork(nullptr, nullptr, [] {
+      State* fresh = new State;
+      fresh->num_threads.store(made->state_->num_threads.load());
+      made->state_ = fresh;
+      current_worker = nullptr;
+    });
+#endif
+    return made;
+  }();
+  return *pool;
+}
+
+size_t ThreadPool::num_threads() const { return state_->num_threads.load(std::memory_order_relaxed); }
+
+void ThreadPool::set_num_threads(size_t threads) {
+  state_->num_threads.store(std::clamp<size_t>(threads, 1, kMaxThreads));
+}
+
+bool ThreadPool::parallel_for(size_t count, void (*task)(void* context, size_t index), void* context,
+                              const std::atomic<bool>* cancel) {
+  ScopedFpEnv fp_env;
+  size_t participants = std::min(count, num_threads());
+  if (participants <= 1 || count > UINT32_MAX) {
+    for (size_t i = 0; i < count; ++i) {
+      if (cancel != nullptr && cancel->load(std::memory_order_relaxed)) return false;
+      task(context, i);
+    }
+    return true;
+  }
+
+  State& state = *state_;
+  const PoolWorker* self = current_worker;
+  // A caller from outside is participant 0 and worker i is i + 1; among pool threads worker i is i, whoever calls.
+  size_t first = self == nullptr ? 1 : 0;
+  ParallelTask shared(count, participants, first, task, context, cancel);
+  size_t helpers = std::min(participants - first, state.start_workers(participants - first));
+  std::bitset<kMaxThreads> asked;
+  for (size_t i = 0; i < helpers; ++i) {
+    PoolWorker* worker = state.workers[i].load(std::memory_order_relaxed);
+    if (worker == self || !worker->offer(&shared)) continue;
+    asked.set(i);
+    worker->wake();
+  }
+  shared.participate(self == nullptr ? 0 : self->index);
+  for (size_t i = 0; i < helpers; ++i) {
+    if (asked.test(i)) state.workers[i].load(std::memory_order_relaxed)->join(&shared);
+  }
+  return !shared.stopped();
+}
+
+bool ThreadPool::submit(Job* job) {
+  State& state = *state_;
+  if (state.start_workers(1) == 0) return false;
+  {
+    std::lock_guard<std::mutex> lock(state.queue_mutex);
+    job->next = nullptr;
+    (state.last_job == nullptr ? state.first_job : state.last_job->next) = job;
+    state.last_job = job;
+    state.queued.fetch_add(1);
+  }
+  // From the last worker down: callers from outside ask the first ones.
+  size_t threads = num_threads();
+  for (size_t i = std::min(threads, state.started.load()); i-- > 0;) {
+    PoolWorker* worker = state.workers[i].load(std::memory_order_relaxed);
+    if (!worker->summon()) continue;
+    worker->wake();
+    return true;
+  }
+  // Nobody is free: one more thread, or else whoever is free first looks into the queue.
+  size_t started = state.started.load();
+  if (started < threads) state.start_workers(started + 1);
+  return true;
+}
+
+bool ThreadPool::withdraw(Job* job) {
+  State& state = *state_;
+  std::lock_guard<std::mutex> lock(state.queue_mutex);
+  Job* previous = nullptr;
+  for (Job* at = state.first_job; at != nullptr; previous = at, at = at->next) {
+    if (at != job) continue;
+    (previous == nullptr ? state.first_job : previous->next) = job->next;
+    if (state.last_job == job) state.last_job = previous;
+    state.queued.fetch_sub(1);
+    return true;
+  }
+  return false;
+}
+
+}  // namespace qgemm
