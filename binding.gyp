@@ -41,6 +41,9 @@
         ["OS=='linux'", { "ldflags": ["-Wl,-z,nodelete"] }],
         ["target_arch=='x64'", {
           "dependencies": ["qgemm_avx2", "qgemm_avxvnni", "qgemm_avx512", "qgemm_avx512vnni"]
+        }],
+        ["target_arch=='arm64'", {
+          "dependencies": ["qgemm_neon", "qgemm_neondot", "qgemm_neoni8mm"]
         }]
       ]
     }
@@ -79,6 +82,34 @@
           "cflags": ["<@(qgemm_avx512vnni_cflags)"],
           "xcode_settings": { "OTHER_CFLAGS": ["<@(qgemm_avx512vnni_cflags)"] },
           "msvs_settings": { "VCCLCompilerTool": { "AdditionalOptions": ["<@(qgemm_avx512vnni_msvc)"] } }
+        }
+      ]
+    }],
+    ["target_arch=='arm64'", {
+      "targets": [
+        {
+          "target_name": "qgemm_neon",
+          "type": "static_library",
+          "sources": ["<@(qgemm_neon_sources)"],
+          "cflags": ["<@(qgemm_neon_cflags)"],
+          "xcode_settings": { "OTHER_CFLAGS": ["<@(qgemm_neon_cflags)"] },
+          "msvs_settings": { "VCCLCompilerTool": { "AdditionalOptions": ["<@(qgemm_neon_msvc)"] } }
+        },
+        {
+          "target_name": "qgemm_neondot",
+          "type": "static_library",
+          "sources": ["<@(qgemm_neondot_sources)"],
+          "cflags": ["<@(qgemm_neondot_cflags)"],
+          "xcode_settings": { "OTHER_CFLAGS": ["<@(qgemm_neondot_cflags)"] },
+          "msvs_settings": { "VCCLCompilerTool": { "AdditionalOptions": ["<@(qgemm_neondot_msvc)"] } }
+        },
+        {
+          "target_name": "qgemm_neoni8mm",
+          "type": "static_library",
+          "sources": ["<@(qgemm_neoni8mm_sources)"],
+          "cflags": ["<@(qgemm_neoni8mm_cflags)"],
+          "xcode_settings": { "OTHER_CFLAGS": ["<@(qgemm_neoni8mm_cflags)"] },
+          "msvs_settings": { "VCCLCompilerTool": { "AdditionalOptions": ["<@(qgemm_neoni8mm_msvc)"] } }
         }
       ]
     }]

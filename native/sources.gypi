@@ -98,6 +98,34 @@
     ],
     "qgemm_avx512vnni_msvc": [
       "/arch:AVX512"
+    ],
+    "qgemm_neon_sources": [
+      "native/kernels/arm/gemm_f32_neon.cc",
+      "native/kernels/arm/gemm_u8s8f32_neon.cc",
+      "native/kernels/arm/quantize_row_neon.cc",
+      "native/kernels/arm/quantize_tensor_neon.cc"
+    ],
+    "qgemm_neon_cflags": [
+      "-march=armv8-a"
+    ],
+    "qgemm_neon_msvc": [],
+    "qgemm_neondot_sources": [
+      "native/kernels/arm/gemm_u8s8f32_neondot.cc"
+    ],
+    "qgemm_neondot_cflags": [
+      "-march=armv8.2-a+dotprod"
+    ],
+    "qgemm_neondot_msvc": [
+      "/arch:armv8.2"
+    ],
+    "qgemm_neoni8mm_sources": [
+      "native/kernels/arm/gemm_u8s8f32_neoni8mm.cc"
+    ],
+    "qgemm_neoni8mm_cflags": [
+      "-march=armv8.2-a+i8mm"
+    ],
+    "qgemm_neoni8mm_msvc": [
+      "/arch:armv8.6"
     ]
   }
 }

@@ -12,6 +12,17 @@
 #endif
 #endif
 
+#if defined(__aarch64__) || defined(_M_ARM64)
+#define QGEMM_ARM64 1
+#if defined(__linux__)
+#include <sys/auxv.h>
+#elif defined(__APPLE__)
+#include <sys/sysctl.h>
+#elif defined(_WIN32)
+#include <windows.h>
+#endif
+#endif
+
 #if defined(__linux__)
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -119,6 +130,36 @@ CacheSizes detect_caches() {
   }
   return sizes;
 }
+
+#elif defined(QGEMM_ARM64)
+
+#if defined(__APPLE__)
+bool has_sysctl(const char* name) {
+  int value = 0;
+  size_t size = sizeof value;
+  return sysctlbyname(name, &value, &size, nullptr, 0) == 0 && value != 0;
+}
+#endif
+
+uint32_t detect_features() {
+  uint32_t features = kNeon;
+#if defined(__linux__)
+  // The bits of the kernel's <asm/hwcap.h>, which older headers lack.
+  constexpr unsigned long kHwcapAsimdDp = 1ul << 20, kHwcap2I8mm = 1ul << 13;
+  if (getauxval(AT_HWCAP) & kHwcapAsimdDp) features |= kNeonDot;
+  if (getauxval(AT_HWCAP2) & kHwcap2I8mm) features |= kNeonI8mm;
+#elif defined(__APPLE__)
+  if (has_sysctl("hw.optional.arm.FEAT_DotProd")) features |= kNeonDot;
+  if (has_sysctl("hw.optional.arm.FEAT_I8MM")) features |= kNeonI8mm;
+#elif defined(_WIN32)
+  constexpr DWORD kDotProduct = 43;  // PF_ARM_V82_DP_INSTRUCTIONS_AVAILABLE
+  if (IsProcessorFeaturePresent(kDotProduct)) features |= kNeonDot;
+#endif
+  return features;
+}
+
+std::string detect_name() { return ""; }
+CacheSizes detect_caches() { return {0, 0, 0}; }
 
 #else
 

@@ -20,11 +20,14 @@ using args_dequantize_i8f32 = const DequantizeArgs;
 
 namespace {
 
-constexpr uint32_t features_scalar = kScalar;
-constexpr uint32_t features_avx2 = kAvx2;
-constexpr uint32_t features_avxvnni = kAvx2 | kAvxVnni;
-constexpr uint32_t features_avx512 = kAvx2 | kAvx512;
-constexpr uint32_t features_avx512vnni = kAvx2 | kAvx512 | kAvx512Vnni;
+[[maybe_unused]] constexpr uint32_t features_scalar = kScalar;
+[[maybe_unused]] constexpr uint32_t features_avx2 = kAvx2;
+[[maybe_unused]] constexpr uint32_t features_avxvnni = kAvx2 | kAvxVnni;
+[[maybe_unused]] constexpr uint32_t features_avx512 = kAvx2 | kAvx512;
+[[maybe_unused]] constexpr uint32_t features_avx512vnni = kAvx2 | kAvx512 | kAvx512Vnni;
+[[maybe_unused]] constexpr uint32_t features_neon = kNeon;
+[[maybe_unused]] constexpr uint32_t features_neondot = kNeon | kNeonDot;
+[[maybe_unused]] constexpr uint32_t features_neoni8mm = kNeon | kNeonI8mm;
 
 // One line of kernels.inc, whatever its operation; the tables below pick theirs.
 enum class Op { gemm_u8s8f32, gemm_f32, quantize_row_f32u8, minmax_f32, quantize_f32i8, dequantize_i8f32 };
