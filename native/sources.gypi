@@ -32,6 +32,7 @@
       "native/addon/linear.cc",
       "native/addon/linear_async.cc",
       "native/addon/mapping.cc",
+      "native/addon/quantize.cc",
       "native/addon/weights.cc"
     ],
     "qgemm_scalar_sources": [

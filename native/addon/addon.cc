@@ -11,6 +11,7 @@
 #include "addon/errors.h"
 #include "addon/linear.h"
 #include "addon/mapping.h"
+#include "addon/quantize.h"
 #include "addon/weights.h"
 #include "core/cpu.h"
 #include "core/dispatch.h"
@@ -58,6 +59,7 @@ napi_value init(napi_env env, napi_value exports) {
   init_cpu(env, exports);
   init_weights(env, exports);
   init_mapping(env, exports);
+  init_quantize(env, exports);
   init_linear(env, exports);
   init_linear_async(env, exports);
   return exports;

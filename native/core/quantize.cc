@@ -1,9 +1,7 @@
 #include "core/quantize.h"
 
-#include <algorithm>
-#include <cstring>
-
 #include "core/dispatch.h"
+#include "core/fp_env.h"
 
 namespace qgemm {
 namespace {
@@ -77,6 +75,7 @@ void dequantize_piece(void* context, const Piece& piece) {
 
 void quantize(const float* x, const Slab& slab, const float* scales, const int32_t* zero_points, bool divide,
               int32_t qmin, int32_t qmax, uint8_t* q) {
+  const ScopedFpEnv fp_env;
   const QuantizeFn kernel = choose_quantize(dispatch_config()).run;
   QuantizeWork work{x, slab, scales, zero_points, divide, qmin, qmax, q, kernel};
   for_each_piece(slab, quantize_piece, &work);
@@ -84,6 +83,7 @@ void quantize(const float* x, const Slab& slab, const float* scales, const int32
 
 void dequantize(const uint8_t* q, bool is_signed, const Slab& slab, const float* scales, const int32_t* zero_points,
                 float* x) {
+  const ScopedFpEnv fp_env;
   const DequantizeFn kernel = choose_dequantize(dispatch_config()).run;
   DequantizeWork work{q, is_signed, slab, scales, zero_points, x, kernel};
   for_each_piece(slab, dequantize_piece, &work);

@@ -91,6 +91,7 @@ void choose_channels(void* context, size_t index) {
 
 Status choose_qparams(const float* x, const Slab& slab, const QRange& range, bool reject_non_finite, float* scales,
                       int32_t* zero_points) {
+  const ScopedFpEnv fp_env;
   size_t bytes;
   AlignedBuffer memory;
   if (!checked_multiply(slab.axis, sizeof(ChannelRange), &bytes) || !memory.allocate(bytes)) {
