@@ -1,25 +1,7 @@
 // Builds the native tests with CMake into build-native/<preset> and runs ctest.
 //   node scripts/test-native.mjs [--preset release|asan|arm64-qemu] [arguments of ctest]
-import { spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const found = (command) => spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
-
-function need(command, packages) {
-  if (found(command)) return;
-  console.error(
-    `qgemm: the native tests need "${command}", which was not found: install it, for instance \`apt-get install ${packages}\`.`,
-  );
-  process.exit(1);
-}
-
-function run(command, args) {
-  const { status } = spawnSync(command, args, { cwd: root, stdio: 'inherit' });
-  if (status !== 0) process.exit(status ?? 1);
-}
+import { found, need, run } from './tools.mjs';
 
 const extra = process.argv.slice(2);
 const at = extra.indexOf('--preset');

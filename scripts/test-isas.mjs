@@ -1,0 +1,127 @@
+// Runs the tests on every instruction set that can be had here: what this CPU has, under QGEMM_MAX_ISA; older x86 CPUs
+// under qemu-x86_64; arm64, cross-built, under qemu-aarch64 with an arm64 Node from npm.
+//   node scripts/test-isas.mjs [--native] [--qemu] [--arm64] [-- filters of vitest]      (without a flag: all three)
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { buildAddonFor, fetchNode } from './cross-build.mjs';
+import { found, launcher, need, root, run } from './tools.mjs';
+
+const ISAS = ['scalar', 'avx2', 'avxvnni', 'avx512', 'avx512vnni'];
+const CPUS = [
+  { cpu: 'Nehalem', isa: 'scalar' },
+  { cpu: 'Haswell', isa: 'avx2' },
+];
+// Under --native the suite has run already with the best ISA: these are the tests that reach kernels.
+const KERNEL_TESTS = ['linear', 'packed-weights', 'quantize', 'golden', 'matmul-integer'];
+
+const [flags, filters] = splitArguments(process.argv.slice(2));
+const results = [];
+
+function splitArguments(args) {
+  const at = args.indexOf('--');
+  return at < 0 ? [args, []] : [args.slice(0, at), args.slice(at + 1)];
+}
+
+const wanted = (flag) => flags.length === 0 || flags.includes(flag);
+
+/** Runs vitest and notes the outcome. */
+function vitest(title, env, tests) {
+  console.log(`\n=== ${title}`);
+  const started = Date.now();
+  const args = [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...(filters.length > 0 ? filters : tests)];
+  const { status } = spawnSync(process.execPath, args, {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, ...env },
+  });
+  results.push({ title, passed: status === 0, seconds: (Date.now() - started) / 1000 });
+}
+
+/** The ISA that the package chooses when Node starts through `node`. */
+function chosenIsa(node, env = {}) {
+  const program = `console.log(require(${JSON.stringify(join(root, 'dist/index.js'))}).cpuInfo().isa)`;
+  return execFileSync(node, ['-e', program], { encoding: 'utf8', env: { ...process.env, ...env } }).trim();
+}
+
+function expectIsa(title, isa, expected) {
+  if (isa !== expected)
+    results.push({ title: `${title}: chose ${isa}, expected ${expected}`, passed: false, seconds: 0 });
+}
+
+function testNative() {
+  const best = process.arch === 'x64' ? chosenIsa(process.execPath) : 'scalar';
+  for (const isa of ISAS) {
+    const env = { QGEMM_MAX_ISA: isa };
+    const chosen = chosenIsa(process.execPath, env);
+    // avx512 alone has no int8 kernel of its own, but float32 and quantization kernels.
+    if (chosen !== isa && isa !== 'avx512') {
+      console.log(`\n=== ${isa}: not run, this CPU lacks it (best here: ${best})`);
+      continue;
+    }
+    vitest(`QGEMM_MAX_ISA=${isa}`, env, KERNEL_TESTS);
+  }
+}
+
+/** The C++ tests in an emulator: every suite, and every kernel that the emulated CPU has. */
+function nativeTests(title, build, emulator) {
+  const folder = join(root, 'build-native', build, 'native/test');
+  const env = { ...process.env, QGEMM_TEST_SLOW_CPU: '1' };
+  const start = (program, args) =>
+    spawnSync(emulator[0], [...emulator.slice(1), join(folder, program), ...args], { env, encoding: 'utf8' });
+  const started = Date.now();
+  const kernels = start('kernel_test', ['--list'])
+    .stdout.split('\n')
+    .filter((line) => /^(gemm|quantize|dequantize|minmax)_\w+$/.test(line));
+  const suites = ['gemm_test', 'matmul_integer_test', 'pack_test', 'dispatch_test', 'reference_test'];
+  const runs = [...kernels.map((name) => ['kernel_test', name]), ...suites.map((suite) => [suite])];
+  const counts = { passed: 0, skipped: 0, failed: 0 };
+  for (const [program, ...args] of runs) {
+    const { status, signal, stdout } = start(program, args);
+    if (status === 0) counts.passed += 1;
+    else if (status === 77) counts.skipped += 1;
+    else {
+      counts.failed += 1;
+      console.log(`${program} ${args.join(' ')} failed under ${title} (${signal ?? status}):\n${stdout}`);
+    }
+  }
+  const summary = `${title}, C++ tests: ${counts.passed} passed, ${counts.skipped} not run on this CPU, ${counts.failed} failed`;
+  console.log(`\n=== ${summary}`);
+  results.push({
+    title: summary,
+    passed: counts.failed === 0 && counts.passed > 0,
+    seconds: (Date.now() - started) / 1000,
+  });
+}
+
+function testQemu() {
+  need('qemu-x86_64', 'qemu-user');
+  for (const { cpu, isa } of CPUS) {
+    const emulator = ['qemu-x86_64', '-cpu', cpu];
+    const node = launcher(`node-${cpu}`, [...emulator, process.execPath]);
+    expectIsa(cpu, chosenIsa(node), isa);
+    if (existsSync(join(root, 'build-native/release'))) nativeTests(cpu, 'release', emulator);
+    vitest(`the suite on an emulated ${cpu} (${isa})`, { QGEMM_TEST_LAUNCHER: node, QGEMM_TEST_SLOW_CPU: '1' }, []);
+  }
+}
+
+function testArm64() {
+  need('qemu-aarch64', 'qemu-user');
+  need('aarch64-linux-gnu-g++', 'g++-aarch64-linux-gnu');
+  const emulator = ['qemu-aarch64', '-L', '/usr/aarch64-linux-gnu'];
+  buildAddonFor('arm64');
+  const node = launcher('node-arm64', [...emulator, fetchNode('arm64', process.versions.node)]);
+  expectIsa('arm64', chosenIsa(node), 'scalar');
+  vitest('the suite on an emulated arm64', { QGEMM_TEST_LAUNCHER: node, QGEMM_TEST_SLOW_CPU: '1' }, []);
+}
+
+if (!existsSync(join(root, 'dist/index.js'))) run('npm', ['run', 'build']);
+if (wanted('--native')) testNative();
+if (wanted('--qemu') && process.arch === 'x64' && found('qemu-x86_64')) testQemu();
+else if (wanted('--qemu')) need('qemu-x86_64', 'qemu-user');
+if (wanted('--arm64')) testArm64();
+
+console.log('');
+for (const { title, passed, seconds } of results)
+  console.log(`${passed ? 'pass' : 'FAIL'} ${seconds.toFixed(0).padStart(5)} s  ${title}`);
+process.exit(results.every((result) => result.passed) && results.length > 0 ? 0 : 1);
