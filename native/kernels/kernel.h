@@ -55,7 +55,7 @@ struct GemmU8S8Args {
   const int32_t* a_zero_points;
   const int32_t* a_row_sums;     // null unless b_zero_points is given
   const float* b_scales;
-  const int32_t* b_column_sums;  // null only where a_zero_points is null
+  const int32_t* b_column_sums;  // over the padded depth; never null
   const int32_t* b_zero_points;  // null for symmetric weights
   uint32_t logical_k;            // unpadded K, for the last term of t
   EpilogueArgs epilogue;
