@@ -187,8 +187,8 @@ export interface NativeWeightsApi {
 export interface NativeTensorTools {
   /** Little-endian elements of `dtype` ('F32' | 'F16' | 'BF16') to float32. Input needs no alignment. */
   toFloat32(bytes: Uint8Array, dtype: string, out: Float32Array): void;
-  /** TensorFlow.js quantized weights: out[i] = codes[i] * scale + min, in float32. */
-  affineToFloat32(codes: Uint8Array | Uint16Array, scale: number, min: number, out: Float32Array): void;
+  /** TensorFlow.js quantized weights: codes[i] * scale + min in float64, rounded to the type of `out`. */
+  affineDequantize(codes: Uint8Array | Uint16Array, scale: number, min: number, out: Float32Array | Int32Array): void;
   /** Compares two tensors: sums in float64. sqnr in dB (Infinity when equal), cosine, largest absolute difference. */
   compareFloat32(
     original: Float32Array,

@@ -1,0 +1,66 @@
+import { realpathSync } from 'node:fs';
+import { QgemmError, show } from '../errors.js';
+import { openModel } from '../formats/open.js';
+import { isPacked } from '../formats/packed.js';
+import type { ModelSource } from '../formats/source.js';
+import { AtomicFile } from './atomic-file.js';
+import { checkConvertOptions, checkPath, type ConvertOptions } from './options.js';
+import { planConversion } from './plan.js';
+import { makeReport, type ConvertReport } from './report.js';
+import { writeModel } from './stream.js';
+
+/**
+ * Converts a model into a packed safetensors file that `loadModel` maps.
+ *
+ * Reads a safetensors file, an index of sharded ones, a TensorFlow.js `model.json`, or a folder that holds one of these.
+ * Matmul weights are packed in the chosen scheme, everything else is kept byte for byte. The output appears complete or not
+ * at all; it may be the input itself where that is a single file. Tensors are read one by one, and the event loop runs in
+ * between.
+ *
+ * @param input path of a file or folder
+ * @param output path of the file to write; one that exists is replaced at the very end
+ * @throws QgemmError (as a rejection) ARGUMENT, IO, FORMAT, LIMIT, PATH, DTYPE; RANGE for weights that are not finite;
+ * `signal.reason` when aborted
+ */
+export async function convert(input: string, output: string, options?: ConvertOptions): Promise<ConvertReport> {
+  checkPath('input', input);
+  checkPath('output', output);
+  const settings = checkConvertOptions(options);
+  settings.signal?.throwIfAborted();
+  const started = performance.now();
+  const source = openModel(input);
+  try {
+    if (isPacked(source.metadata)) {
+      throw new QgemmError('ERR_QGEMM_FORMAT', `${show(input)} must be an original model, but is a file made by qgemm convert`);
+    }
+    checkOutput(source, output);
+    const plan = planConversion(source, settings);
+    const file = new AtomicFile(output);
+    try {
+      await writeModel(file, plan, source.metadata, settings);
+      // Windows does not replace a file that is open, and the output may be the input.
+      source.close();
+      file.commit();
+    } finally {
+      file.abort();
+    }
+    const seconds = (performance.now() - started) / 1000;
+    return makeReport({ input, output, format: source.format }, settings, plan, file.size, seconds);
+  } finally {
+    source.close();
+  }
+}
+
+/** One file may be replaced by its conversion; one of several would leave the others useless. */
+function checkOutput(source: ModelSource, output: string): void {
+  if (source.files.length === 1) return;
+  let path: string;
+  try {
+    path = realpathSync(output);
+  } catch {
+    return; // it does not exist yet
+  }
+  if (source.files.some((file) => realpathSync(file) === path)) {
+    throw new QgemmError('ERR_QGEMM_ARGUMENT', `output must not be one of the ${source.files.length} files of the input, got ${show(output)}`);
+  }
+}

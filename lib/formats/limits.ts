@@ -1,0 +1,28 @@
+/**
+ * Every cap on what a file may ask for, each with its reason. Breaking one is ERR_QGEMM_LIMIT: the file may be legal, but
+ * no real model needs it, and without the cap a few bytes could make this process use minutes or gigabytes.
+ */
+
+/** Bytes of one safetensors header: about 250,000 tensors. The format allows 100 MB, which takes seconds to parse. */
+export const MAX_HEADER_BYTES: number = 25 * 2 ** 20;
+
+/** Bytes of a JSON file (shard index, model.json). The largest index known lists 497,000 tensors in about 60 MB. */
+export const MAX_JSON_BYTES: number = 64 * 2 ** 20;
+
+/** Nesting of JSON values. Keras models nested in each other need about 20 levels. */
+export const MAX_JSON_DEPTH = 64;
+
+/** Tensors of one model. The largest published mixture-of-experts models have fewer than 500,000. */
+export const MAX_TENSORS = 500_000;
+
+/** Dimensions of one tensor. NumPy allows 64, PyTorch 64, real weights have at most 8. */
+export const MAX_RANK = 64;
+
+/** Shard files of one model. The largest known has fewer than 1,000; every one costs an open and a header. */
+export const MAX_SHARDS = 10_000;
+
+/** Elements of one weight that is to be packed: its float32 values must fit a typed array on every supported Node. */
+export const MAX_PACKED_ELEMENTS: number = 2 ** 30 - 1;
+
+/** Bytes that are read, converted or written at a time; what a tensor needs besides itself. */
+export const CHUNK_BYTES: number = 4 * 2 ** 20;

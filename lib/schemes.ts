@@ -1,0 +1,16 @@
+/** How weights are stored. The index of each name is the number that the native core uses. */
+export const SCHEMES = ['int8', 'float32'] as const;
+/** Whether every output channel has a scale of its own, or the whole matrix one. */
+export const GRANULARITIES = ['per-channel', 'per-tensor'] as const;
+/** How the activations that meet these weights are quantized, row by row. */
+export const ACTIVATION_RANGES = ['asymmetric', 'symmetric'] as const;
+
+export type Scheme = (typeof SCHEMES)[number];
+export type Granularity = (typeof GRANULARITIES)[number];
+export type ActivationRange = (typeof ACTIVATION_RANGES)[number];
+
+/** Largest K whose int32 sums cannot overflow: 255 * 128 * K < 2^31, or half of it with asymmetric weights. */
+export function maxK(scheme: Scheme, symmetric: boolean): number {
+  if (scheme === 'float32') return Number.MAX_SAFE_INTEGER;
+  return symmetric ? 65_793 : 33_025;
+}

@@ -1,0 +1,98 @@
+#include "core/tensor_stats.h"
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+namespace qgemm {
+namespace {
+
+bool same_bits(float a, float b) {
+  uint32_t x, y;
+  std::memcpy(&x, &a, sizeof(x));
+  std::memcpy(&y, &b, sizeof(y));
+  return x == y;
+}
+
+struct Sums {
+  double xx = 0, yy = 0, xy = 0, noise = 0, max_error = 0;
+  bool incomparable = false;
+
+  /// Infinities and NaN would make every sum NaN: equal ones are left out, others make the result NaN.
+  void add_special(float x, float y) {
+    if (!same_bits(x, y)) incomparable = true;
+  }
+
+  void add(double x, double y) {
+    const double error = std::fabs(x - y);
+    xx += x * x;
+    yy += y * y;
+    xy += x * y;
+    noise += error * error;
+    if (error > max_error) max_error = error;
+  }
+};
+
+double ratio_db(double signal, double noise) {
+  if (noise == 0) return std::numeric_limits<double>::infinity();
+  return 10 * std::log10(signal / noise);
+}
+
+double cosine_of(const Sums& sums) {
+  if (sums.xx == 0 || sums.yy == 0) return sums.xx == sums.yy ? 1 : 0;
+  return sums.xy / (std::sqrt(sums.xx) * std::sqrt(sums.yy));
+}
+
+// Math.round is floor(x + 0.5) but for the sum's own rounding; ToInt32 takes it modulo 2^32.
+int32_t round_to_int32(double value) {
+  double rounded = std::floor(value);
+  if (value - rounded >= 0.5) rounded += 1;
+  if (!std::isfinite(rounded)) return 0;
+  double wrapped = std::fmod(rounded, 4294967296.0);
+  if (wrapped < 0) wrapped += 4294967296.0;
+  return static_cast<int32_t>(static_cast<uint32_t>(wrapped));
+}
+
+template <typename Code>
+void to_float32(const Code* codes, size_t count, double scale, double min, float* out) {
+  for (size_t i = 0; i < count; ++i) out[i] = static_cast<float>(codes[i] * scale + min);
+}
+
+template <typename Code>
+void to_int32(const Code* codes, size_t count, double scale, double min, int32_t* out) {
+  for (size_t i = 0; i < count; ++i) out[i] = round_to_int32(codes[i] * scale + min);
+}
+
+}  // namespace
+
+Comparison compare_float32(const float* original, const float* approximation, size_t count) {
+  Sums sums;
+  for (size_t i = 0; i < count; ++i) {
+    const float x = original[i], y = approximation[i];
+    if (std::isfinite(x) && std::isfinite(y)) {
+      sums.add(x, y);
+    } else {
+      sums.add_special(x, y);
+    }
+  }
+  if (sums.incomparable) {
+    const double nan = std::numeric_limits<double>::quiet_NaN();
+    return {nan, nan, nan};
+  }
+  return {ratio_db(sums.xx, sums.noise), cosine_of(sums), sums.max_error};
+}
+
+void affine_dequantize(const uint8_t* codes, size_t count, double scale, double min, float* out) {
+  to_float32(codes, count, scale, min, out);
+}
+void affine_dequantize(const uint16_t* codes, size_t count, double scale, double min, float* out) {
+  to_float32(codes, count, scale, min, out);
+}
+void affine_dequantize(const uint8_t* codes, size_t count, double scale, double min, int32_t* out) {
+  to_int32(codes, count, scale, min, out);
+}
+void affine_dequantize(const uint16_t* codes, size_t count, double scale, double min, int32_t* out) {
+  to_int32(codes, count, scale, min, out);
+}
+
+}  // namespace qgemm

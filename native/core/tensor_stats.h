@@ -1,0 +1,26 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace qgemm {
+
+/// How far an approximation is from its original; sums are taken in double.
+struct Comparison {
+  double sqnr;       // 10 log10(sum x^2 / sum (x - y)^2), in dB; +infinity when nothing differs
+  double cosine;     // sum xy / sqrt(sum x^2 * sum y^2); 1 when both are zero, 0 when one is
+  double max_error;  // largest |x - y|
+};
+
+/// Compares count values. Where both are the same NaN or infinity the pair is left out; where only one is, every figure
+/// is NaN.
+Comparison compare_float32(const float* original, const float* approximation, size_t count);
+
+/// out[i] = codes[i] * scale + min in double, rounded to float32: what TensorFlow.js makes of quantized weights.
+void affine_dequantize(const uint8_t* codes, size_t count, double scale, double min, float* out);
+void affine_dequantize(const uint16_t* codes, size_t count, double scale, double min, float* out);
+
+/// The same for int32 weights: rounded half up, as JavaScript's Math.round does, and modulo 2^32, as Int32Array stores.
+void affine_dequantize(const uint8_t* codes, size_t count, double scale, double min, int32_t* out);
+void affine_dequantize(const uint16_t* codes, size_t count, double scale, double min, int32_t* out);
+
+}  // namespace qgemm
