@@ -4,6 +4,8 @@
 #include <cstring>
 #include <limits>
 
+#include "core/float16.h"
+
 namespace qgemm {
 namespace {
 
@@ -12,6 +14,12 @@ bool same_bits(float a, float b) {
   std::memcpy(&x, &a, sizeof(x));
   std::memcpy(&y, &b, sizeof(y));
   return x == y;
+}
+
+uint16_t load16(const uint8_t* bytes) {
+  uint16_t value;
+  std::memcpy(&value, bytes, sizeof(value));
+  return value;
 }
 
 struct Sums {
@@ -80,6 +88,18 @@ Comparison compare_float32(const float* original, const float* approximation, si
     return {nan, nan, nan};
   }
   return {ratio_db(sums.xx, sums.noise), cosine_of(sums), sums.max_error};
+}
+
+void float32_from_bytes(const uint8_t* bytes, size_t count, float* out) {
+  std::memcpy(out, bytes, count * sizeof(float));
+}
+
+void float16_from_bytes(const uint8_t* bytes, size_t count, float* out) {
+  for (size_t i = 0; i < count; ++i) out[i] = float16_to_float32(load16(bytes + 2 * i));
+}
+
+void bfloat16_from_bytes(const uint8_t* bytes, size_t count, float* out) {
+  for (size_t i = 0; i < count; ++i) out[i] = bfloat16_to_float32(load16(bytes + 2 * i));
 }
 
 void affine_dequantize(const uint8_t* codes, size_t count, double scale, double min, float* out) {

@@ -15,6 +15,11 @@ struct Comparison {
 /// is NaN.
 Comparison compare_float32(const float* original, const float* approximation, size_t count);
 
+/// Little-endian elements at any address to float32, exactly.
+void float32_from_bytes(const uint8_t* bytes, size_t count, float* out);
+void float16_from_bytes(const uint8_t* bytes, size_t count, float* out);
+void bfloat16_from_bytes(const uint8_t* bytes, size_t count, float* out);
+
 /// out[i] = codes[i] * scale + min in double, rounded to float32: what TensorFlow.js makes of quantized weights.
 void affine_dequantize(const uint8_t* codes, size_t count, double scale, double min, float* out);
 void affine_dequantize(const uint16_t* codes, size_t count, double scale, double min, float* out);
