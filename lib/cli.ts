@@ -1,0 +1,39 @@
+#!/usr/bin/env node
+import { Command } from 'commander';
+import { addBench } from './cli/bench-command.js';
+import { addConvert } from './cli/convert-command.js';
+import { reportError } from './cli/errors.js';
+import { addInspect } from './cli/inspect-command.js';
+import { addVerify } from './cli/verify-command.js';
+import { version } from './version.js';
+
+function makeProgram(): Command {
+  const program = new Command('qgemm');
+  program
+    .description('Converts the weights of models for int8 inference in Node, and says what that cost in accuracy.')
+    .version(version, '-V, --version')
+    .option('--debug', 'show the stack of an error')
+    // Errors are thrown and printed in one place; help and version go to standard output.
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined });
+  addConvert(program);
+  addInspect(program);
+  addVerify(program);
+  addBench(program);
+  for (const command of program.commands) command.option('--debug', 'show the stack of an error');
+  return program;
+}
+
+// A reader that closes the pipe early (`qgemm inspect FILE | head`) is no error.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(process.exitCode ?? 0);
+  });
+}
+
+makeProgram()
+  .parseAsync()
+  .catch((error: unknown) => {
+    process.exitCode = reportError(error, process.argv.includes('--debug'));
+  });

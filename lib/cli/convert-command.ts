@@ -1,0 +1,98 @@
+import { Option, type Command } from 'commander';
+import { convert } from '../convert/convert.js';
+import type { ConvertOptions } from '../convert/options.js';
+import type { ConvertReport } from '../convert/report.js';
+import { ACTIVATION_RANGES, GRANULARITIES, SCHEMES } from '../schemes.js';
+import { Interrupted } from './errors.js';
+import { progressView } from './progress.js';
+import { formatBytes, formatSeconds, printable, toJson } from './text.js';
+
+interface Flags extends Pick<ConvertOptions, 'scheme' | 'granularity' | 'activations' | 'nonFinite' | 'include' | 'exclude'> {
+  output: string;
+  asymmetric?: boolean;
+  json?: boolean;
+  quiet?: boolean;
+}
+
+const collect = (value: string, list: string[]): string[] => [...list, value];
+
+export function addConvert(program: Command): void {
+  program
+    .command('convert')
+    .summary('convert a model into a packed file')
+    .description(
+      'Converts the matmul weights of a model and keeps everything else. INPUT is a safetensors file, an index of sharded\n' +
+        'ones, a TensorFlow.js model.json, or a folder that holds one of these.',
+    )
+    .argument('<input>', 'model to convert')
+    .requiredOption('-o, --output <file>', 'file to write; replaced at the very end where it exists')
+    .addOption(new Option('--scheme <scheme>', 'how weights are stored').choices(SCHEMES).default('int8'))
+    .addOption(new Option('--granularity <granularity>', 'what shares a scale').choices(GRANULARITIES).default('per-channel'))
+    .option('--asymmetric', 'weights with zero points')
+    .addOption(new Option('--activations <range>', 'how activations are quantized').choices(ACTIVATION_RANGES).default('asymmetric'))
+    .addOption(new Option('--non-finite <action>', 'what to do with NaN and infinities').choices(['error', 'clip']).default('error'))
+    .option('--include <glob>', 'quantize these tensors instead of those found by rule (repeatable)', collect, [])
+    .option('--exclude <glob>', 'keep these tensors as they are (repeatable)', collect, [])
+    .option('--json', 'report as JSON on standard output, progress as JSON lines on standard error')
+    .option('--quiet', 'no progress')
+    .action(run);
+}
+
+async function run(input: string, flags: Flags): Promise<void> {
+  const { output, asymmetric = false, scheme, granularity, activations, nonFinite, include, exclude } = flags;
+  const view = progressView(process.stderr, flags);
+  const { signal, restore } = abortOnSignals();
+  let report: ConvertReport;
+  try {
+    report = await convert(input, output, {
+      ...(scheme && { scheme }),
+      ...(granularity && { granularity }),
+      ...(activations && { activations }),
+      ...(nonFinite && { nonFinite }),
+      ...(include && { include }),
+      ...(exclude && { exclude }),
+      symmetric: !asymmetric,
+      onProgress: (progress) => view.update(progress),
+      signal,
+    });
+  } finally {
+    view.end();
+    restore();
+  }
+  process.stdout.write(flags.json ? `${toJson(report)}\n` : summary(report));
+}
+
+const SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
+
+/** The first signal stops the conversion in good order; a second one ends the process at once. */
+function abortOnSignals(): { signal: AbortSignal; restore: () => void } {
+  const controller = new AbortController();
+  const names = Object.keys(SIGNALS) as (keyof typeof SIGNALS)[];
+  const stop = (name: NodeJS.Signals): void => {
+    const number = SIGNALS[name as keyof typeof SIGNALS];
+    if (controller.signal.aborted) process.exit(128 + number);
+    controller.abort(new Interrupted(name, number));
+  };
+  for (const name of names) process.on(name, stop);
+  const restore = (): void => {
+    for (const name of names) process.off(name, stop);
+  };
+  return { signal: controller.signal, restore };
+}
+
+function summary(report: ConvertReport): string {
+  const { bytesBefore, bytesAfter, seconds, tensors } = report;
+  const total = (action: string, key: 'bytesBefore' | 'bytesAfter'): number =>
+    tensors.reduce((bytes, tensor) => bytes + (tensor.action === action ? tensor[key] : 0), 0);
+  const packed = `${formatBytes(total('packed', 'bytesBefore'))} -> ${formatBytes(total('packed', 'bytesAfter'))}`;
+  const kind = report.scheme === 'float32' ? 'float32' : `int8, ${report.granularity}, ${report.symmetric ? 'symmetric' : 'asymmetric'}`;
+  const lines = [
+    `${printable(report.output)}: ${kind}`,
+    `  ${report.packed} weights packed: ${packed}`,
+    `  ${report.kept} tensors kept: ${formatBytes(total('kept', 'bytesAfter'))}`,
+    `  ${formatBytes(bytesBefore)} -> ${formatBytes(bytesAfter)} in ${formatSeconds(seconds)} (${formatBytes(bytesBefore / seconds)}/s)`,
+  ];
+  for (const { name, reason } of tensors) if (reason !== undefined) lines.push(`  kept ${printable(name)}: ${reason}`);
+  if (report.packed === 0) lines.push('  No matmul weight was found: --include names tensors to quantize.');
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,87 @@
+import { checkPath } from './convert/options.js';
+import { FileSource } from './formats/file.js';
+import { openModel } from './formats/open.js';
+import { isPacked, readPackedHeader, type PackedHeader } from './formats/packed.js';
+import type { PackedRecord } from './formats/packed-record.js';
+import type { ModelSource } from './formats/source.js';
+
+/** One tensor of an inspected model. */
+export interface InspectedTensor {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly bytes: number;
+  /** Whether `convert` would pack it by default: how it is multiplied by. Not in converted files. */
+  readonly matmul?: { readonly n: number; readonly k: number; readonly layout: 'nk' | 'kn'; readonly bias?: string };
+}
+
+/** A packed weight of a converted file. */
+export interface InspectedWeight extends PackedRecord {
+  readonly name: string;
+  /** Bytes of all its arrays. */
+  readonly bytes: number;
+}
+
+/** What `inspect` found. */
+export interface InspectReport {
+  readonly path: string;
+  /** `safetensors`, `safetensors-sharded`, `tfjs-graph`, `tfjs-layers`, or `qgemm` for a converted file. */
+  readonly format: string;
+  readonly files: readonly string[];
+  /** Bytes of all tensors. */
+  readonly bytes: number;
+  readonly tensors: readonly InspectedTensor[];
+  /** Packed weights of a converted file; empty for others. */
+  readonly weights: readonly InspectedWeight[];
+  readonly metadata: ReadonlyMap<string, string>;
+}
+
+/**
+ * Lists what a model holds, and validates it as strictly as `convert` does: every range, every shard, every size. Takes
+ * what `convert` takes, and what it makes. Tensors are not read.
+ *
+ * @throws QgemmError ARGUMENT, IO, FORMAT, LIMIT, PATH, DTYPE
+ */
+export function inspect(path: string): InspectReport {
+  checkPath('path', path);
+  const source = openModel(path);
+  try {
+    const packed = isPacked(source.metadata) ? packedHeader(source) : undefined;
+    return {
+      path,
+      format: packed === undefined ? source.format : 'qgemm',
+      files: source.files,
+      bytes: [...source.tensors.values()].reduce((bytes, tensor) => bytes + tensor.byteLength, 0),
+      tensors: tensorsOf(source, packed !== undefined),
+      weights: packed === undefined ? [] : weightsOf(packed),
+      metadata: source.metadata,
+    };
+  } finally {
+    source.close();
+  }
+}
+
+function packedHeader(source: ModelSource): PackedHeader {
+  const file = new FileSource(source.files.at(-1)!);
+  try {
+    return readPackedHeader(file);
+  } finally {
+    file.release();
+  }
+}
+
+function tensorsOf(source: ModelSource, packed: boolean): InspectedTensor[] {
+  return [...source.tensors.values()].map(({ name, dtype, shape, byteLength }) => {
+    const matmul = packed ? undefined : source.matmuls.get(name);
+    const tensor = { name, dtype, shape, bytes: byteLength };
+    return matmul === undefined ? tensor : { ...tensor, matmul };
+  });
+}
+
+function weightsOf(header: PackedHeader): InspectedWeight[] {
+  return [...header.weights].map(([name, { record, parts }]) => {
+    let bytes = 0;
+    for (const part of parts.values()) bytes += part.byteLength;
+    return { name, ...record, bytes };
+  });
+}

@@ -1,0 +1,57 @@
+/** How far one packed weight is from its original. */
+export interface VerifiedWeight {
+  readonly name: string;
+  readonly scheme: string;
+  readonly n: number;
+  readonly k: number;
+  /** 10 log10(sum w^2 / sum (w - w')^2) in dB; Infinity when nothing differs, NaN when one side is not finite. */
+  readonly sqnr: number;
+  /** Cosine of the angle between the two tensors. */
+  readonly cosine: number;
+  /** Largest |w - w'|. */
+  readonly maxError: number;
+  /** Bytes in the original, and of all packed arrays. */
+  readonly bytesBefore: number;
+  readonly bytesAfter: number;
+}
+
+/** A tensor that is not what it should be: not the same bytes, missing, or in the wrong place. */
+export interface Mismatch {
+  readonly name: string;
+  readonly problem: string;
+}
+
+/** What `verify` found. */
+export interface VerifyReport {
+  readonly original: string;
+  readonly quantized: string;
+  /** Packed weights, the lowest SQNR first. */
+  readonly weights: readonly VerifiedWeight[];
+  /** All packed weights as one tensor. */
+  readonly total: { readonly bytesBefore: number; readonly bytesAfter: number; readonly minSqnr: number; readonly minCosine: number; readonly maxError: number };
+  /** Number of tensors that are kept, and equal byte for byte. */
+  readonly kept: number;
+  /** Bytes of both files' tensors. */
+  readonly bytesBefore: number;
+  readonly bytesAfter: number;
+  /** Empty when the second file holds everything of the first. */
+  readonly mismatches: readonly Mismatch[];
+}
+
+export function totals(weights: readonly VerifiedWeight[]): VerifyReport['total'] {
+  const sum = (values: number[]): number => values.reduce((total, value) => total + value, 0);
+  return {
+    bytesBefore: sum(weights.map((weight) => weight.bytesBefore)),
+    bytesAfter: sum(weights.map((weight) => weight.bytesAfter)),
+    minSqnr: Math.min(...weights.map((weight) => weight.sqnr)),
+    minCosine: Math.min(1, ...weights.map((weight) => weight.cosine)),
+    maxError: Math.max(0, ...weights.map((weight) => weight.maxError)),
+  };
+}
+
+/** Worst first: what cannot be compared, then by SQNR, then by the largest error. */
+export function byLoss(a: VerifiedWeight, b: VerifiedWeight): number {
+  const rank = (value: number): number => (Number.isNaN(value) ? -Infinity : value);
+  const difference = rank(a.sqnr) - rank(b.sqnr);
+  return Number.isNaN(difference) || difference === 0 ? b.maxError - a.maxError : difference;
+}
