@@ -1,0 +1,78 @@
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { convert, inspect, loadModel, QgemmError, verify } from '../../lib/index.js';
+import { temporaryFolder } from '../support/safetensors.js';
+import { writeFiles } from '../support/tfjs.js';
+import { shardedCases, tfjsCases } from './folder-cases.js';
+import { packedCases } from './packed-cases.js';
+import { safetensorsCases } from './safetensors-cases.js';
+
+/** Generous for a machine that does other things: each case takes some milliseconds alone. */
+const MAX_MS = 3000;
+
+async function refused(code: string, action: () => unknown): Promise<void> {
+  const started = performance.now();
+  let error: unknown;
+  try {
+    await action();
+  } catch (thrown) {
+    error = thrown;
+  }
+  expect(error).toBeInstanceOf(QgemmError);
+  expect((error as QgemmError).message).not.toMatch(/\n/);
+  expect((error as QgemmError).message.length).toBeLessThan(600);
+  expect({ code: (error as QgemmError).code, message: (error as QgemmError).message }).toMatchObject({ code });
+  expect(performance.now() - started).toBeLessThan(MAX_MS);
+}
+
+async function refusedEverywhere(code: string, folder: string, input: string): Promise<void> {
+  const before = readdirSync(folder);
+  const output = join(folder, 'output.safetensors');
+  await refused(code, () => convert(input, output));
+  await refused(code, () => inspect(input));
+  await refused(code, () => verify(input, output));
+  expect(readdirSync(folder)).toEqual(before);
+}
+
+describe('hostile safetensors files', () => {
+  it.each(safetensorsCases)('$name: $code', async ({ code, bytes }) => {
+    const folder = temporaryFolder();
+    const input = join(folder, 'model.safetensors');
+    writeFileSync(input, bytes);
+    await refusedEverywhere(code, folder, input);
+    await refusedEverywhere(code, folder, folder);
+    // An empty file cannot be mapped at all.
+    await refused(bytes.length === 0 ? 'ERR_QGEMM_IO' : code, () => loadModel(input));
+    await refused(bytes.length === 0 ? 'ERR_QGEMM_IO' : code, () => loadModel(input, { map: false }));
+  });
+});
+
+describe('hostile sharded models', () => {
+  it.each(shardedCases)('$name: $code', async ({ code, files }) => {
+    const folder = temporaryFolder();
+    await refusedEverywhere(code, folder, writeFiles(folder, files));
+    await refusedEverywhere(code, folder, folder);
+  });
+});
+
+describe('hostile TensorFlow.js models', () => {
+  it.each(tfjsCases)('$name: $code', async ({ code, files }) => {
+    const folder = temporaryFolder();
+    await refusedEverywhere(code, folder, writeFiles(folder, files));
+    await refusedEverywhere(code, folder, folder);
+  });
+});
+
+describe('hostile packed files', () => {
+  it.each(packedCases)('$name: $code', async ({ code, bytes }) => {
+    const folder = temporaryFolder();
+    const input = join(folder, 'model.safetensors');
+    writeFileSync(input, bytes);
+    await refused(code, () => loadModel(input));
+    await refused(code, () => loadModel(input, { map: false }));
+    await refused(code, () => inspect(input));
+    await refused('ERR_QGEMM_FORMAT', () => convert(input, join(folder, 'output.safetensors')));
+    expect(readdirSync(folder)).toEqual(['model.safetensors']);
+  });
+});
