@@ -9,7 +9,7 @@ import { Linear, type LinearOptions } from './linear.js';
 import { copyTensor, type ModelTensor } from './model-tensor.js';
 import { native } from './native.js';
 import type { NativeWeights } from './native-types.js';
-import { PackedWeights, wrapWeights } from './packed-weights.js';
+import { wrapWeights } from './packed-weights.js';
 import { ACTIVATION_RANGES, SCHEMES } from './schemes.js';
 
 /** Options of {@link loadModel}. */
@@ -182,10 +182,14 @@ export class Model {
   #unknown(what: string, name: string, names: string[]): QgemmError {
     const some = names.slice(0, 5).map(show).join(', ');
     const list = names.length > 5 ? `${some}, ... (${names.length} in all)` : some || 'none';
-    return new QgemmError('ERR_QGEMM_ARGUMENT', `name must be a ${what} of ${show(this.#file.path)}: ${list}; got ${show(name)}`);
+    return new QgemmError(
+      'ERR_QGEMM_ARGUMENT',
+      `name must be a ${what} of ${show(this.#file.path)}: ${list}; got ${show(name)}`,
+    );
   }
 
   #checkOpen(): void {
-    if (this.#closed) throw new QgemmError('ERR_QGEMM_DISPOSED', `the model ${show(this.#file.path)} must be open, but was closed`);
+    if (this.#closed)
+      throw new QgemmError('ERR_QGEMM_DISPOSED', `the model ${show(this.#file.path)} must be open, but was closed`);
   }
 }

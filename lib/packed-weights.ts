@@ -3,24 +3,23 @@ import { checkOneOf, checkOptions, checkTypedArray, fail } from './check.js';
 import { QgemmError } from './errors.js';
 import { native } from './native.js';
 import type { NativeWeights, NativeWeightsInfo } from './native-types.js';
+import {
+  ACTIVATION_RANGES,
+  GRANULARITIES,
+  SCHEMES,
+  type ActivationRange,
+  type WeightGranularity,
+  type Scheme,
+} from './schemes.js';
 import type { QuantizedTensor } from './tensor.js';
 import { checkDepth, checkWeightShape, readQuantizedWeights } from './weights-check.js';
-
-/** How weights are stored. */
-export type Scheme = 'int8' | 'float32';
-/** The range of the activations' 8-bit codes: `[min, max]` of each row, or `[-amax, amax]`. */
-export type ActivationRange = 'asymmetric' | 'symmetric';
-
-const schemes: readonly Scheme[] = ['int8', 'float32'];
-const granularities = ['per-channel', 'per-tensor'] as const;
-const activationRanges: readonly ActivationRange[] = ['asymmetric', 'symmetric'];
 
 /** Options of {@link PackedWeights.fromFloat32}. */
 export interface PackOptions {
   /** How the weights are stored. Default `'int8'`. */
   scheme?: Scheme;
   /** One scale per row of W (output channel), or one in all. Default `'per-channel'`. */
-  granularity?: (typeof granularities)[number];
+  granularity?: WeightGranularity;
   /** Symmetric codes in [-127, 127], or codes with a zero point. Default `true`. */
   symmetric?: boolean;
   /** How activations are quantized when these weights are multiplied by. Default `'asymmetric'`. */
@@ -88,7 +87,7 @@ export class PackedWeights {
     const { activations = 'asymmetric' } = checkOptions<{ activations: ActivationRange }>('options', options, [
       'activations',
     ]);
-    const range = activationRanges.indexOf(checkOneOf('activations', activations, activationRanges));
+    const range = ACTIVATION_RANGES.indexOf(checkOneOf('activations', activations, ACTIVATION_RANGES));
     const w = readQuantizedWeights(q);
     const granularity = w.perChannel ? 0 : 1;
     return wrapWeights(native.packInt8(w.data, w.n, w.k, false, w.scales, w.zeroPoints, granularity, range));
@@ -107,7 +106,7 @@ export class PackedWeights {
     const given = checkOptions<PackOptions>('options', options, known);
     const { scheme = 'int8', granularity = 'per-channel', symmetric = true } = given;
     const { activations = 'asymmetric', nonFinite = 'clip' } = given;
-    checkOneOf('scheme', scheme, schemes);
+    checkOneOf('scheme', scheme, SCHEMES);
     if (typeof symmetric !== 'boolean') fail('ERR_QGEMM_ARGUMENT', 'symmetric', 'a boolean', symmetric);
     const { n, k } = checkWeightShape('shape', shape);
     if (scheme === 'int8') checkDepth(k, symmetric);
@@ -121,10 +120,10 @@ export class PackedWeights {
         n,
         k,
         false,
-        schemes.indexOf(scheme),
-        granularities.indexOf(checkOneOf('granularity', granularity, granularities)),
+        SCHEMES.indexOf(scheme),
+        GRANULARITIES.indexOf(checkOneOf('granularity', granularity, GRANULARITIES)),
         symmetric,
-        activationRanges.indexOf(checkOneOf('activations', activations, activationRanges)),
+        ACTIVATION_RANGES.indexOf(checkOneOf('activations', activations, ACTIVATION_RANGES)),
         checkOneOf('nonFinite', nonFinite, ['clip', 'error']) === 'error',
       ),
     );
@@ -164,7 +163,7 @@ export class PackedWeights {
 
   /** How the weights are stored. */
   get dtype(): Scheme {
-    return schemes[liveWeights('PackedWeights', this).info.scheme]!;
+    return SCHEMES[liveWeights('PackedWeights', this).info.scheme]!;
   }
 
   /** Bytes of the packed arrays. */

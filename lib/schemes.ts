@@ -6,10 +6,13 @@ export const GRANULARITIES = ['per-channel', 'per-tensor'] as const;
 export const ACTIVATION_RANGES = ['asymmetric', 'symmetric'] as const;
 
 export type Scheme = (typeof SCHEMES)[number];
-export type Granularity = (typeof GRANULARITIES)[number];
+export type WeightGranularity = (typeof GRANULARITIES)[number];
 export type ActivationRange = (typeof ACTIVATION_RANGES)[number];
 
-/** Largest K whose int32 sums cannot overflow: 255 * 128 * K < 2^31, or half of it with asymmetric weights. */
+/**
+ * Largest K whose int32 sums cannot overflow: floor((2^31 - 1) / (255 * 128)) products of a uint8 and an int8 code, or
+ * floor((2^31 - 1) / (255 * 255)) where zero points of the weights move their codes too.
+ */
 export function maxK(scheme: Scheme, symmetric: boolean): number {
   if (scheme === 'float32') return Number.MAX_SAFE_INTEGER;
   return symmetric ? 65_793 : 33_025;

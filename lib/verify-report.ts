@@ -28,7 +28,13 @@ export interface VerifyReport {
   /** Packed weights, the lowest SQNR first. */
   readonly weights: readonly VerifiedWeight[];
   /** All packed weights as one tensor. */
-  readonly total: { readonly bytesBefore: number; readonly bytesAfter: number; readonly minSqnr: number; readonly minCosine: number; readonly maxError: number };
+  readonly total: {
+    readonly bytesBefore: number;
+    readonly bytesAfter: number;
+    readonly minSqnr: number;
+    readonly minCosine: number;
+    readonly maxError: number;
+  };
   /** Number of tensors that are kept, and equal byte for byte. */
   readonly kept: number;
   /** Bytes of both files' tensors. */

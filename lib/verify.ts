@@ -28,7 +28,10 @@ export async function verify(original: string, quantized: string): Promise<Verif
   const source = openModel(original);
   try {
     if (isPacked(source.metadata)) {
-      throw new QgemmError('ERR_QGEMM_FORMAT', `${show(original)} must be an original model, but is a file made by qgemm convert`);
+      throw new QgemmError(
+        'ERR_QGEMM_FORMAT',
+        `${show(original)} must be an original model, but is a file made by qgemm convert`,
+      );
     }
     const file = new MappedFile(quantized, true);
     try {

@@ -1,15 +1,11 @@
 import { checkShape, fail } from './check.js';
 import { QgemmError } from './errors.js';
+import { maxK } from './schemes.js';
 import { checkQuantizedTensor, type QuantizedTensor } from './tensor.js';
-
-/** The largest K whose sums of uint8 * int8 products fit int32: floor((2^31 - 1) / (255 * 128)). */
-const maxDepthSymmetric = 65_793;
-/** The largest K for which K * 255 * 255 fits int32, which zero points of the weights can reach. */
-const maxDepthAsymmetric = 33_025;
 
 /** @internal Throws LIMIT when int32 sums over K could overflow. */
 export function checkDepth(k: number, symmetric: boolean): void {
-  const limit = symmetric ? maxDepthSymmetric : maxDepthAsymmetric;
+  const limit = maxK('int8', symmetric);
   if (k > limit) {
     const kind = symmetric ? 'symmetric' : 'asymmetric';
     throw new QgemmError(

@@ -20,6 +20,7 @@
       "native/core/reference_quantize.cc",
       "native/core/registry.cc",
       "native/core/slab.cc",
+      "native/core/tensor_stats.cc",
       "native/core/thread_count.cc",
       "native/core/thread_pool.cc"
     ],
@@ -33,6 +34,7 @@
       "native/addon/linear_async.cc",
       "native/addon/mapping.cc",
       "native/addon/quantize.cc",
+      "native/addon/tensor_tools.cc",
       "native/addon/weights.cc"
     ],
     "qgemm_scalar_sources": [

@@ -7,7 +7,9 @@ export function addBench(program: Command): void {
   program
     .command('bench')
     .summary('measure this machine')
-    .description('Times Linear.forward with int8 and float32 weights on a few shapes, in interleaved rounds, and checks the results.')
+    .description(
+      'Times Linear.forward with int8 and float32 weights on a few shapes, in interleaved rounds, and checks the results.',
+    )
     .option('--json', 'as JSON')
     .action((flags: { json?: boolean }) => {
       const cpu = cpuInfo();

@@ -46,7 +46,8 @@ export function runBench(): BenchResult[] {
     });
     const outputs = layers.map((layer) => layer.forward(x));
     const { cosine } = native.compareFloat32(outputs[0]!, outputs[1]!);
-    if (!(cosine > 0.999)) throw new QgemmError('ERR_QGEMM_RANGE', `the cosine of int8 to float32 must be above 0.999, got ${cosine}`);
+    if (!(cosine > 0.999))
+      throw new QgemmError('ERR_QGEMM_RANGE', `the cosine of int8 to float32 must be above 0.999, got ${cosine}`);
     const calls = layers.map((layer, index) => () => layer.forward(x, outputs[index]!));
     const repeats = calls.map((call) => Math.max(1, Math.round(SAMPLE_SECONDS / sample(call, 3))));
     const samples: number[][] = [[], []];

@@ -7,7 +7,10 @@ import { Interrupted } from './errors.js';
 import { progressView } from './progress.js';
 import { formatBytes, formatSeconds, printable, toJson } from './text.js';
 
-interface Flags extends Pick<ConvertOptions, 'scheme' | 'granularity' | 'activations' | 'nonFinite' | 'include' | 'exclude'> {
+interface Flags extends Pick<
+  ConvertOptions,
+  'scheme' | 'granularity' | 'activations' | 'nonFinite' | 'include' | 'exclude'
+> {
   output: string;
   asymmetric?: boolean;
   json?: boolean;
@@ -27,10 +30,20 @@ export function addConvert(program: Command): void {
     .argument('<input>', 'model to convert')
     .requiredOption('-o, --output <file>', 'file to write; replaced at the very end where it exists')
     .addOption(new Option('--scheme <scheme>', 'how weights are stored').choices(SCHEMES).default('int8'))
-    .addOption(new Option('--granularity <granularity>', 'what shares a scale').choices(GRANULARITIES).default('per-channel'))
+    .addOption(
+      new Option('--granularity <granularity>', 'what shares a scale').choices(GRANULARITIES).default('per-channel'),
+    )
     .option('--asymmetric', 'weights with zero points')
-    .addOption(new Option('--activations <range>', 'how activations are quantized').choices(ACTIVATION_RANGES).default('asymmetric'))
-    .addOption(new Option('--non-finite <action>', 'what to do with NaN and infinities').choices(['error', 'clip']).default('error'))
+    .addOption(
+      new Option('--activations <range>', 'how activations are quantized')
+        .choices(ACTIVATION_RANGES)
+        .default('asymmetric'),
+    )
+    .addOption(
+      new Option('--non-finite <action>', 'what to do with NaN and infinities')
+        .choices(['error', 'clip'])
+        .default('error'),
+    )
     .option('--include <glob>', 'quantize these tensors instead of those found by rule (repeatable)', collect, [])
     .option('--exclude <glob>', 'keep these tensors as they are (repeatable)', collect, [])
     .option('--json', 'report as JSON on standard output, progress as JSON lines on standard error')
@@ -85,7 +98,10 @@ function summary(report: ConvertReport): string {
   const total = (action: string, key: 'bytesBefore' | 'bytesAfter'): number =>
     tensors.reduce((bytes, tensor) => bytes + (tensor.action === action ? tensor[key] : 0), 0);
   const packed = `${formatBytes(total('packed', 'bytesBefore'))} -> ${formatBytes(total('packed', 'bytesAfter'))}`;
-  const kind = report.scheme === 'float32' ? 'float32' : `int8, ${report.granularity}, ${report.symmetric ? 'symmetric' : 'asymmetric'}`;
+  const kind =
+    report.scheme === 'float32'
+      ? 'float32'
+      : `int8, ${report.granularity}, ${report.symmetric ? 'symmetric' : 'asymmetric'}`;
   const lines = [
     `${printable(report.output)}: ${kind}`,
     `  ${report.packed} weights packed: ${packed}`,

@@ -30,11 +30,16 @@ function describe(error: unknown): { line: string; status: number } {
   if (error instanceof QgemmError) return { line: `${error.code}: ${error.message}`, status: 1 };
   if (error instanceof CommanderError) {
     const reason =
-      error.code === 'commander.help' ? 'a command is needed (qgemm --help lists them)' : error.message.replace(/^error: /, '');
+      error.code === 'commander.help'
+        ? 'a command is needed (qgemm --help lists them)'
+        : error.message.replace(/^error: /, '');
     return { line: `ERR_QGEMM_ARGUMENT: ${reason}`, status: 2 };
   }
   if (error instanceof RangeError && /allocation failed|Invalid typed array length/.test(error.message)) {
     return { line: `ERR_QGEMM_OUT_OF_MEMORY: ${error.message}`, status: 1 };
   }
-  return { line: `ERR_QGEMM_INTERNAL: ${error instanceof Error ? error.message : String(error)} (a defect of qgemm: --debug shows where)`, status: 1 };
+  return {
+    line: `ERR_QGEMM_INTERNAL: ${error instanceof Error ? error.message : String(error)} (a defect of qgemm: --debug shows where)`,
+    status: 1,
+  };
 }

@@ -6,7 +6,9 @@ export function addInspect(program: Command): void {
   program
     .command('inspect')
     .summary('list and validate what a model holds')
-    .description('Lists tensors, shapes, dtypes, sizes and metadata of a model or of a converted file, and validates all of it.')
+    .description(
+      'Lists tensors, shapes, dtypes, sizes and metadata of a model or of a converted file, and validates all of it.',
+    )
     .argument('<file>', 'model, folder or converted file')
     .option('--json', 'as JSON')
     .action((path: string, flags: { json?: boolean }) => {
@@ -21,7 +23,11 @@ function format(report: InspectReport): string {
   const sections = [head, tensorTable(tensors)];
   if (weights.length > 0) sections.push(`${weights.length} packed weights`, weightTable(weights));
   const shown = [...metadata].filter(([key]) => !key.startsWith('qgemm.weight.'));
-  if (shown.length > 0) sections.push('metadata', shown.map(([key, value]) => `${printable(key)}: ${printable(value.slice(0, 200))}`).join('\n'));
+  if (shown.length > 0)
+    sections.push(
+      'metadata',
+      shown.map(([key, value]) => `${printable(key)}: ${printable(value.slice(0, 200))}`).join('\n'),
+    );
   return `${sections.join('\n\n')}\n`;
 }
 
@@ -31,14 +37,22 @@ function tensorTable(tensors: readonly InspectedTensor[]): string {
     { title: 'dtype', value: ({ dtype }) => dtype },
     { title: 'shape', value: ({ shape }) => `[${shape.join(', ')}]` },
     { title: 'size', value: ({ bytes }) => formatBytes(bytes), right: true },
-    { title: 'matmul', value: ({ matmul }) => (matmul === undefined ? '' : `N ${matmul.n}, K ${matmul.k}${matmul.layout === 'kn' ? ', stored [K, N]' : ''}`) },
+    {
+      title: 'matmul',
+      value: ({ matmul }) =>
+        matmul === undefined ? '' : `N ${matmul.n}, K ${matmul.k}${matmul.layout === 'kn' ? ', stored [K, N]' : ''}`,
+    },
   ]);
 }
 
 function weightTable(weights: readonly InspectedWeight[]): string {
   return formatTable(weights, [
     { title: 'weight', value: ({ name }) => printable(name) },
-    { title: 'scheme', value: ({ scheme, granularity, symmetric }) => (scheme === 'float32' ? scheme : `${scheme} ${granularity}${symmetric ? '' : ' asymmetric'}`) },
+    {
+      title: 'scheme',
+      value: ({ scheme, granularity, symmetric }) =>
+        scheme === 'float32' ? scheme : `${scheme} ${granularity}${symmetric ? '' : ' asymmetric'}`,
+    },
     { title: 'N', value: ({ n }) => String(n), right: true },
     { title: 'K', value: ({ k }) => String(k), right: true },
     { title: 'size', value: ({ bytes }) => formatBytes(bytes), right: true },

@@ -38,7 +38,9 @@ export function formatTable<Row>(rows: readonly Row[], columns: readonly Column<
   const widths = columns.map((_, index) => cells.reduce((width, line) => Math.max(width, line[index]!.length), 0));
   return cells
     .map((line) => {
-      const padded = line.map((cell, index) => (columns[index]!.right ? cell.padStart(widths[index]!) : cell.padEnd(widths[index]!)));
+      const padded = line.map((cell, index) =>
+        columns[index]!.right ? cell.padStart(widths[index]!) : cell.padEnd(widths[index]!),
+      );
       return padded.join('  ').trimEnd();
     })
     .join('\n');

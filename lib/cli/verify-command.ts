@@ -8,7 +8,9 @@ export function addVerify(program: Command): void {
   program
     .command('verify')
     .summary('compare a converted file with its original')
-    .description('Prints the error of every packed weight, worst first, and checks that everything else is there byte for byte.')
+    .description(
+      'Prints the error of every packed weight, worst first, and checks that everything else is there byte for byte.',
+    )
     .argument('<original>', 'model that was converted')
     .argument('<quantized>', 'file that "qgemm convert" made')
     .option('--json', 'as JSON')
@@ -18,7 +20,10 @@ export function addVerify(program: Command): void {
       const first = report.mismatches[0];
       if (first !== undefined) {
         const others = report.mismatches.length > 1 ? ` (and ${report.mismatches.length - 1} more)` : '';
-        throw new QgemmError('ERR_QGEMM_FORMAT', `${show(quantized)} must hold the tensors of the original, but ${show(first.name)}: ${first.problem}${others}`);
+        throw new QgemmError(
+          'ERR_QGEMM_FORMAT',
+          `${show(quantized)} must hold the tensors of the original, but ${show(first.name)}: ${first.problem}${others}`,
+        );
       }
     });
 }
@@ -39,7 +44,9 @@ function format(report: VerifyReport): string {
     [
       `${weights.length} packed weights: ${formatBytes(total.bytesBefore)} -> ${formatBytes(total.bytesAfter)}`,
       ...(weights.length > 0
-        ? [`worst: SQNR ${decibels(total.minSqnr)}, cosine ${total.minCosine.toFixed(7)}, max error ${total.maxError.toPrecision(3)}`]
+        ? [
+            `worst: SQNR ${decibels(total.minSqnr)}, cosine ${total.minCosine.toFixed(7)}, max error ${total.maxError.toPrecision(3)}`,
+          ]
         : []),
       `${kept} kept tensors are equal byte for byte; ${mismatches.length} tensors are not as they should be`,
       ...mismatches.map(({ name, problem }) => `  ${printable(name)}: ${problem}`),

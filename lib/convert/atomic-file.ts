@@ -61,7 +61,8 @@ export class AtomicFile {
   write(bytes: Uint8Array): void {
     for (let done = 0; done < bytes.length;) {
       const count = this.#guard(() => writeSync(this.#fd, bytes, done, Math.min(bytes.length - done, 2 ** 30)));
-      if (count === 0) throw new QgemmError('ERR_QGEMM_IO', `cannot write ${show(this.path)}: the system takes no more bytes`);
+      if (count === 0)
+        throw new QgemmError('ERR_QGEMM_IO', `cannot write ${show(this.path)}: the system takes no more bytes`);
       done += count;
     }
     this.#size += bytes.length;

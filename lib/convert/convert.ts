@@ -31,7 +31,10 @@ export async function convert(input: string, output: string, options?: ConvertOp
   const source = openModel(input);
   try {
     if (isPacked(source.metadata)) {
-      throw new QgemmError('ERR_QGEMM_FORMAT', `${show(input)} must be an original model, but is a file made by qgemm convert`);
+      throw new QgemmError(
+        'ERR_QGEMM_FORMAT',
+        `${show(input)} must be an original model, but is a file made by qgemm convert`,
+      );
     }
     checkOutput(source, output);
     const plan = planConversion(source, settings);
@@ -61,6 +64,9 @@ function checkOutput(source: ModelSource, output: string): void {
     return; // it does not exist yet
   }
   if (source.files.some((file) => realpathSync(file) === path)) {
-    throw new QgemmError('ERR_QGEMM_ARGUMENT', `output must not be one of the ${source.files.length} files of the input, got ${show(output)}`);
+    throw new QgemmError(
+      'ERR_QGEMM_ARGUMENT',
+      `output must not be one of the ${source.files.length} files of the input, got ${show(output)}`,
+    );
   }
 }

@@ -1,5 +1,12 @@
 import { checkOneOf, checkOptions, fail } from '../check.js';
-import { ACTIVATION_RANGES, GRANULARITIES, SCHEMES, type ActivationRange, type Granularity, type Scheme } from '../schemes.js';
+import {
+  ACTIVATION_RANGES,
+  GRANULARITIES,
+  SCHEMES,
+  type ActivationRange,
+  type WeightGranularity,
+  type Scheme,
+} from '../schemes.js';
 
 /** Where a conversion is. */
 export interface ConvertProgress {
@@ -17,7 +24,7 @@ export interface ConvertOptions {
   /** How matmul weights are stored: quantized to `int8` (default), or packed as `float32`. */
   scheme?: Scheme;
   /** One scale per output channel (default) or per tensor. */
-  granularity?: Granularity;
+  granularity?: WeightGranularity;
   /** Weights without (default) or with a zero point. */
   symmetric?: boolean;
   /** How activations are quantized when the weights are used: `asymmetric` (default) is more accurate. */
@@ -41,14 +48,26 @@ export interface ConvertOptions {
 export type ConvertSettings = Required<Omit<ConvertOptions, 'onProgress' | 'signal'>> &
   Pick<ConvertOptions, 'onProgress' | 'signal'>;
 
-const KNOWN = ['scheme', 'granularity', 'symmetric', 'activations', 'nonFinite', 'include', 'exclude', 'onProgress', 'signal'] as const;
+const KNOWN = [
+  'scheme',
+  'granularity',
+  'symmetric',
+  'activations',
+  'nonFinite',
+  'include',
+  'exclude',
+  'onProgress',
+  'signal',
+] as const;
 
 export function checkConvertOptions(value: unknown): ConvertSettings {
   const options = checkOptions<ConvertOptions>('options', value, KNOWN);
   const { symmetric = true, onProgress, signal } = options;
   if (typeof symmetric !== 'boolean') fail('ERR_QGEMM_ARGUMENT', 'symmetric', 'a boolean', symmetric);
-  if (onProgress !== undefined && typeof onProgress !== 'function') fail('ERR_QGEMM_ARGUMENT', 'onProgress', 'a function', onProgress);
-  if (signal !== undefined && !(signal instanceof AbortSignal)) fail('ERR_QGEMM_ARGUMENT', 'signal', 'an AbortSignal', signal);
+  if (onProgress !== undefined && typeof onProgress !== 'function')
+    fail('ERR_QGEMM_ARGUMENT', 'onProgress', 'a function', onProgress);
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    fail('ERR_QGEMM_ARGUMENT', 'signal', 'an AbortSignal', signal);
   return {
     scheme: checkOneOf('scheme', options.scheme ?? 'int8', SCHEMES),
     granularity: checkOneOf('granularity', options.granularity ?? 'per-channel', GRANULARITIES),
@@ -66,13 +85,15 @@ function globs(name: string, value: unknown): readonly string[] {
   if (value === undefined) return [];
   if (!Array.isArray(value)) fail('ERR_QGEMM_ARGUMENT', name, 'an array of strings', value);
   for (const glob of value as unknown[]) {
-    if (typeof glob !== 'string' || glob === '') fail('ERR_QGEMM_ARGUMENT', name, 'an array of strings that are not empty', value);
+    if (typeof glob !== 'string' || glob === '')
+      fail('ERR_QGEMM_ARGUMENT', name, 'an array of strings that are not empty', value);
   }
   return value as string[];
 }
 
 /** Checks a path argument: a string that is not empty and has no zero byte. */
 export function checkPath(name: string, value: unknown): string {
-  if (typeof value !== 'string' || value === '' || value.includes('\0')) fail('ERR_QGEMM_ARGUMENT', name, 'a path', value);
+  if (typeof value !== 'string' || value === '' || value.includes('\0'))
+    fail('ERR_QGEMM_ARGUMENT', name, 'a path', value);
   return value;
 }

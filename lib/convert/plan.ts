@@ -69,7 +69,10 @@ export function planConversion(source: ModelSource, settings: ConvertSettings): 
 
 function checkGlob(glob: string, source: ModelSource): void {
   for (const name of source.tensors.keys()) if (matchesGlob(glob, name)) return;
-  throw new QgemmError('ERR_QGEMM_ARGUMENT', `glob ${show(glob)} must match at least one tensor of ${show(source.path)}, but matches none`);
+  throw new QgemmError(
+    'ERR_QGEMM_ARGUMENT',
+    `glob ${show(glob)} must match at least one tensor of ${show(source.path)}, but matches none`,
+  );
 }
 
 function selectWeights(source: ModelSource, { include, exclude }: ConvertSettings): Map<string, MatmulWeight> {
@@ -84,7 +87,10 @@ function selectWeights(source: ModelSource, { include, exclude }: ConvertSetting
   }
   for (const glob of include) {
     if (![...selected.keys()].some((name) => matchesGlob(glob, name))) {
-      throw new QgemmError('ERR_QGEMM_ARGUMENT', `glob ${show(glob)} must match a float matrix that is not excluded, but matches none`);
+      throw new QgemmError(
+        'ERR_QGEMM_ARGUMENT',
+        `glob ${show(glob)} must match a float matrix that is not excluded, but matches none`,
+      );
     }
   }
   return selected;
@@ -124,7 +130,10 @@ function checkNames(packed: readonly PackStep[], kept: readonly KeepStep[]): voi
   const outputs = packed.flatMap(({ parts }) => [...parts.values()].map(({ name }) => name));
   for (const name of [...outputs, ...kept.map(({ tensor }) => tensor.name)]) {
     if (names.has(name)) {
-      throw new QgemmError('ERR_QGEMM_FORMAT', `two tensors of the output would be named ${show(name)}: exclude the weight that it is packed for`);
+      throw new QgemmError(
+        'ERR_QGEMM_FORMAT',
+        `two tensors of the output would be named ${show(name)}: exclude the weight that it is packed for`,
+      );
     }
     names.add(name);
   }
@@ -136,4 +145,3 @@ export function sourceBytes(source: ModelSource): number {
   for (const tensor of source.tensors.values()) bytes += tensor.byteLength;
   return bytes;
 }
-

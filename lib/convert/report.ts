@@ -1,4 +1,4 @@
-import type { ActivationRange, Granularity, Scheme } from '../schemes.js';
+import type { ActivationRange, WeightGranularity, Scheme } from '../schemes.js';
 import type { ConvertSettings } from './options.js';
 import type { Plan } from './plan.js';
 
@@ -23,7 +23,7 @@ export interface ConvertReport {
   /** Format of the input, such as `safetensors` or `tfjs-graph`. */
   readonly format: string;
   readonly scheme: Scheme;
-  readonly granularity: Granularity;
+  readonly granularity: WeightGranularity;
   readonly symmetric: boolean;
   readonly activations: ActivationRange;
   /** Numbers of tensors. */

@@ -1,7 +1,14 @@
 import { setImmediate } from 'node:timers/promises';
 import { QgemmError, show } from '../errors.js';
 import { CHUNK_BYTES } from '../formats/limits.js';
-import { ALIGNMENT, FORMAT_VERSION, GENERATOR_KEY, VERSION_KEY, WEIGHT_KEY_PREFIX, paddedN } from '../formats/packed.js';
+import {
+  ALIGNMENT,
+  FORMAT_VERSION,
+  GENERATOR_KEY,
+  VERSION_KEY,
+  WEIGHT_KEY_PREFIX,
+  paddedN,
+} from '../formats/packed.js';
 import { encodeRecord } from '../formats/packed-record.js';
 import { encodeSafetensorsHeader } from '../formats/safetensors.js';
 import type { SourceTensor } from '../formats/source.js';
@@ -46,7 +53,10 @@ function header(plan: Plan, sourceMetadata: ReadonlyMap<string, string>): Uint8A
   metadata.set(VERSION_KEY, FORMAT_VERSION);
   metadata.set(GENERATOR_KEY, `qgemm ${version}`);
   for (const { tensor, record } of plan.packed) metadata.set(WEIGHT_KEY_PREFIX + tensor.name, encodeRecord(record));
-  const entries = [...plan.packed.flatMap(({ parts }) => [...parts.values()]), ...plan.kept.map(({ tensor }) => tensor)];
+  const entries = [
+    ...plan.packed.flatMap(({ parts }) => [...parts.values()]),
+    ...plan.kept.map(({ tensor }) => tensor),
+  ];
   return encodeSafetensorsHeader(metadata, entries, ALIGNMENT);
 }
 
@@ -80,7 +90,8 @@ function packWeight({ tensor, weight, parts, bias }: PackStep, settings: Convert
   };
   return [...parts].map(([part, entry]) => {
     const array = arrays[part];
-    if (array?.byteLength !== entry.byteLength) throw new Error(`${entry.name}: packed ${array?.byteLength} bytes, planned ${entry.byteLength}`);
+    if (array?.byteLength !== entry.byteLength)
+      throw new Error(`${entry.name}: packed ${array?.byteLength} bytes, planned ${entry.byteLength}`);
     return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
   });
 }
@@ -96,7 +107,9 @@ function packError(name: string, error: unknown): unknown {
     );
   }
   if (code === 'ERR_QGEMM_OUT_OF_MEMORY' && !(error instanceof QgemmError)) {
-    return new QgemmError('ERR_QGEMM_OUT_OF_MEMORY', `there is not enough memory to pack tensor ${show(name)}`, { cause: error });
+    return new QgemmError('ERR_QGEMM_OUT_OF_MEMORY', `there is not enough memory to pack tensor ${show(name)}`, {
+      cause: error,
+    });
   }
   return error;
 }
@@ -122,7 +135,9 @@ async function copyTensor(file: AtomicFile, tensor: SourceTensor, signal: AbortS
 
 function progressOf(plan: Plan, { onProgress }: ConvertSettings): (tensor: SourceTensor) => void {
   if (onProgress === undefined) return () => undefined;
-  const biases = plan.packed.flatMap(({ bias, tensor }) => (bias && plan.biases.get(bias.name) === tensor.name ? [bias] : []));
+  const biases = plan.packed.flatMap(({ bias, tensor }) =>
+    bias && plan.biases.get(bias.name) === tensor.name ? [bias] : [],
+  );
   const tensors = [...plan.packed, ...plan.kept].map(({ tensor }) => tensor).concat(biases);
   const bytesTotal = tensors.reduce((bytes, tensor) => bytes + tensor.byteLength, 0);
   let tensorsDone = 0;

@@ -50,7 +50,10 @@ export class FileSource implements ByteSource {
         throw ioError('read', this.path, error);
       }
       if (count === 0) {
-        throw new QgemmError('ERR_QGEMM_IO', `cannot read ${show(this.path)}: it ended at byte ${position + done} of ${this.size}`);
+        throw new QgemmError(
+          'ERR_QGEMM_IO',
+          `cannot read ${show(this.path)}: it ended at byte ${position + done} of ${this.size}`,
+        );
       }
       done += count;
     }

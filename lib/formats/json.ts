@@ -84,7 +84,10 @@ class Parser {
       if (this.#text[this.#at] !== '"') this.#fail('a quoted key');
       const key = this.#string();
       if (object.has(key)) {
-        throw new QgemmError('ERR_QGEMM_FORMAT', `${this.#rules.what} must name every key once, but has ${show(key)} twice`);
+        throw new QgemmError(
+          'ERR_QGEMM_FORMAT',
+          `${this.#rules.what} must name every key once, but has ${show(key)} twice`,
+        );
       }
       if (!this.#accept(':')) this.#fail('":"');
       object.set(key, this.#value(depth + 1));
@@ -126,7 +129,10 @@ class Parser {
     const token = this.#token(NUMBER) ?? this.#fail('a value');
     const value = Number(token);
     if (this.#rules.integersOnly === true && !(INTEGER.test(token) && Number.isSafeInteger(value))) {
-      throw new QgemmError('ERR_QGEMM_FORMAT', `${this.#rules.what} must hold integers from 0 to 2^53 - 1, got ${token.slice(0, 40)}`);
+      throw new QgemmError(
+        'ERR_QGEMM_FORMAT',
+        `${this.#rules.what} must hold integers from 0 to 2^53 - 1, got ${token.slice(0, 40)}`,
+      );
     }
     return value;
   }
@@ -157,6 +163,9 @@ class Parser {
 
   #fail(expected: string): never {
     const got = this.#at < this.#text.length ? show(this.#text.slice(this.#at, this.#at + 12)) : 'the end';
-    throw new QgemmError('ERR_QGEMM_FORMAT', `${this.#rules.what} must be JSON: expected ${expected} at character ${this.#at}, got ${got}`);
+    throw new QgemmError(
+      'ERR_QGEMM_FORMAT',
+      `${this.#rules.what} must be JSON: expected ${expected} at character ${this.#at}, got ${got}`,
+    );
   }
 }

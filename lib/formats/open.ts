@@ -20,7 +20,9 @@ interface JsonFormat {
 
 const OPEN_BRACE = 0x7b;
 
-const BINARY_FORMATS: readonly BinaryFormat[] = [{ recognises: (start) => start[8] === OPEN_BRACE, open: openSafetensors }];
+const BINARY_FORMATS: readonly BinaryFormat[] = [
+  { recognises: (start) => start[8] === OPEN_BRACE, open: openSafetensors },
+];
 
 const JSON_FORMATS: readonly JsonFormat[] = [
   { key: 'weight_map', open: openShardedSafetensors },
@@ -81,10 +83,16 @@ function findInFolder(folder: string): string {
     const found = names.filter((name) => name.endsWith(suffix));
     if (found.length === 1) return join(folder, found[0]!);
     if (found.length > 1) {
-      throw new QgemmError('ERR_QGEMM_FORMAT', `${show(folder)} must hold one model, but has ${found.length} files ${show(`*${suffix}`)}: name one of them`);
+      throw new QgemmError(
+        'ERR_QGEMM_FORMAT',
+        `${show(folder)} must hold one model, but has ${found.length} files ${show(`*${suffix}`)}: name one of them`,
+      );
     }
   }
-  throw new QgemmError('ERR_QGEMM_FORMAT', `${show(folder)} must hold ${FOLDER_NAMES.join(', ')} or one *.safetensors file, but has none`);
+  throw new QgemmError(
+    'ERR_QGEMM_FORMAT',
+    `${show(folder)} must hold ${FOLDER_NAMES.join(', ')} or one *.safetensors file, but has none`,
+  );
 }
 
 /** JSON text has no zero bytes; the length that a safetensors file starts with does. */

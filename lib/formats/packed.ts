@@ -79,10 +79,16 @@ export function readPackedHeader(source: ByteSource): PackedHeader {
   const file = show(source.path);
   const version = header.metadata.get(VERSION_KEY);
   if (version === undefined) {
-    throw new QgemmError('ERR_QGEMM_FORMAT', `${file} must be a file made by "qgemm convert", but is a plain safetensors file: run qgemm convert ${file} -o OUTPUT`);
+    throw new QgemmError(
+      'ERR_QGEMM_FORMAT',
+      `${file} must be a file made by "qgemm convert", but is a plain safetensors file: run qgemm convert ${file} -o OUTPUT`,
+    );
   }
   if (version !== FORMAT_VERSION) {
-    throw new QgemmError('ERR_QGEMM_FORMAT', `${VERSION_KEY} of ${file} must be "${FORMAT_VERSION}" for this version of qgemm, got ${show(version)}`);
+    throw new QgemmError(
+      'ERR_QGEMM_FORMAT',
+      `${VERSION_KEY} of ${file} must be "${FORMAT_VERSION}" for this version of qgemm, got ${show(version)}`,
+    );
   }
   const weights = new Map<string, PackedEntry>();
   const biases = new Map<string, string>();
@@ -99,19 +105,28 @@ export function readPackedHeader(source: ByteSource): PackedHeader {
     }
   }
   for (const name of [...weights.keys(), ...biases.keys()]) {
-    if (kept.has(name)) throw new QgemmError('ERR_QGEMM_FORMAT', `${file} must hold ${show(name)} packed or kept, but has both`);
+    if (kept.has(name))
+      throw new QgemmError('ERR_QGEMM_FORMAT', `${file} must hold ${show(name)} packed or kept, but has both`);
   }
   return { weights, kept, biases, metadata };
 }
 
 /** Moves the arrays of one weight out of the tensors that are left. */
-function takeParts(file: string, name: string, record: PackedRecord, left: Map<string, TensorEntry>): Map<PartName, TensorEntry> {
+function takeParts(
+  file: string,
+  name: string,
+  record: PackedRecord,
+  left: Map<string, TensorEntry>,
+): Map<PartName, TensorEntry> {
   const parts = new Map<PartName, TensorEntry>();
   for (const [part, expected] of packedParts(name, record)) {
     const entry = left.get(expected.name);
     if (entry === undefined || entry.dtype !== expected.dtype || entry.shape.join() !== expected.shape.join()) {
       const got = entry === undefined ? 'it is missing' : `it is ${entry.dtype} ${show(entry.shape)}`;
-      throw new QgemmError('ERR_QGEMM_FORMAT', `tensor ${show(expected.name)} in ${file} must be ${expected.dtype} ${show(expected.shape)}, but ${got}`);
+      throw new QgemmError(
+        'ERR_QGEMM_FORMAT',
+        `tensor ${show(expected.name)} in ${file} must be ${expected.dtype} ${show(expected.shape)}, but ${got}`,
+      );
     }
     left.delete(expected.name);
     parts.set(part, entry);

@@ -36,18 +36,28 @@ export function openShardedSafetensors(path: string, index: FileSource, json: Js
       const header = readSafetensorsHeader(source);
       source.release();
       for (const [key, value] of header.metadata) if (!metadata.has(key)) metadata.set(key, value);
-      const bytes = { path: source.path, size: source.size, readInto: (target: Uint8Array, position: number) => reader.read(source, target, position) };
+      const bytes = {
+        path: source.path,
+        size: source.size,
+        readInto: (target: Uint8Array, position: number) => reader.read(source, target, position),
+      };
       for (const [name, entry] of header.tensors) {
         if (shards.get(name) !== shard) {
           const listed = shards.has(name) ? `is listed for ${show(shards.get(name))}` : 'is not listed';
-          throw new QgemmError('ERR_QGEMM_FORMAT', `tensor ${show(name)} is in ${show(shard)}, but ${listed} in ${file}`);
+          throw new QgemmError(
+            'ERR_QGEMM_FORMAT',
+            `tensor ${show(name)} is in ${show(shard)}, but ${listed} in ${file}`,
+          );
         }
         owners.set(name, shard);
         tensors.set(name, safetensorsTensor(bytes, name, entry));
       }
     }
     if (owners.get(tensor) !== shard) {
-      throw new QgemmError('ERR_QGEMM_FORMAT', `${file} must list tensors that exist, but ${show(tensor)} is not in ${show(shard)}`);
+      throw new QgemmError(
+        'ERR_QGEMM_FORMAT',
+        `${file} must list tensors that exist, but ${show(tensor)} is not in ${show(shard)}`,
+      );
     }
   }
   return model('safetensors-sharded', path, [index, ...files.values()], tensors, metadata);
@@ -58,7 +68,10 @@ function readIndex(file: string, json: JsonObject): Map<string, string> {
   if (!(map instanceof Map)) throw new QgemmError('ERR_QGEMM_FORMAT', `${file} must have an object "weight_map"`);
   for (const [tensor, shard] of map) {
     if (typeof shard !== 'string') {
-      throw new QgemmError('ERR_QGEMM_FORMAT', `"weight_map" in ${file} must give a file name for ${show(tensor)}, got ${show(shard)}`);
+      throw new QgemmError(
+        'ERR_QGEMM_FORMAT',
+        `"weight_map" in ${file} must give a file name for ${show(tensor)}, got ${show(shard)}`,
+      );
     }
   }
   if (map.size > MAX_TENSORS) {

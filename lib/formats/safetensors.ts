@@ -34,15 +34,24 @@ const LENGTH_BYTES = 8;
 export function readSafetensorsHeader(source: ByteSource): SafetensorsHeader {
   const file = show(source.path);
   if (source.size < LENGTH_BYTES) {
-    throw new QgemmError('ERR_QGEMM_FORMAT', `${file} must start with an 8-byte header length, but has ${source.size} bytes`);
+    throw new QgemmError(
+      'ERR_QGEMM_FORMAT',
+      `${file} must start with an 8-byte header length, but has ${source.size} bytes`,
+    );
   }
   const length = new DataView(readBytes(source, 0, LENGTH_BYTES).buffer).getBigUint64(0, true);
   if (length > BigInt(MAX_HEADER_BYTES)) {
-    throw new QgemmError('ERR_QGEMM_LIMIT', `the header of ${file} must have at most ${MAX_HEADER_BYTES} bytes, got ${length}`);
+    throw new QgemmError(
+      'ERR_QGEMM_LIMIT',
+      `the header of ${file} must have at most ${MAX_HEADER_BYTES} bytes, got ${length}`,
+    );
   }
   const dataOffset = LENGTH_BYTES + Number(length);
   if (dataOffset > source.size) {
-    throw new QgemmError('ERR_QGEMM_FORMAT', `${file} must hold its header of ${length} bytes, but has only ${source.size} bytes`);
+    throw new QgemmError(
+      'ERR_QGEMM_FORMAT',
+      `${file} must hold its header of ${length} bytes, but has only ${source.size} bytes`,
+    );
   }
   const what = `the header of ${file}`;
   const bytes = readBytes(source, LENGTH_BYTES, Number(length));
@@ -64,14 +73,18 @@ function readMetadata(what: string, value: JsonValue | undefined): Map<string, s
   if (!(value instanceof Map)) throw new QgemmError('ERR_QGEMM_FORMAT', `__metadata__ in ${what} must be an object`);
   for (const [key, text] of value) {
     if (typeof text !== 'string') {
-      throw new QgemmError('ERR_QGEMM_FORMAT', `__metadata__ in ${what} must hold strings, got ${show(text)} for ${show(key)}`);
+      throw new QgemmError(
+        'ERR_QGEMM_FORMAT',
+        `__metadata__ in ${what} must hold strings, got ${show(text)} for ${show(key)}`,
+      );
     }
   }
   return value as Map<string, string>;
 }
 
 function readEntry(what: string, value: JsonValue, dataOffset: number): TensorEntry {
-  if (!(value instanceof Map)) throw new QgemmError('ERR_QGEMM_FORMAT', `${what} must be an object, got ${show(value)}`);
+  if (!(value instanceof Map))
+    throw new QgemmError('ERR_QGEMM_FORMAT', `${what} must be an object, got ${show(value)}`);
   const dtype = value.get('dtype');
   if (!isDtype(dtype)) {
     throw new QgemmError('ERR_QGEMM_FORMAT', `${what} must have a dtype of the safetensors format, got ${show(dtype)}`);
@@ -83,7 +96,10 @@ function readEntry(what: string, value: JsonValue, dataOffset: number): TensorEn
   const offsets = integers(what, 'data_offsets', value.get('data_offsets'));
   const [begin, end] = offsets;
   if (offsets.length !== 2 || begin === undefined || end === undefined || begin > end) {
-    throw new QgemmError('ERR_QGEMM_FORMAT', `${what} must have data_offsets [begin, end] with begin <= end, got ${show(offsets)}`);
+    throw new QgemmError(
+      'ERR_QGEMM_FORMAT',
+      `${what} must have data_offsets [begin, end] with begin <= end, got ${show(offsets)}`,
+    );
   }
   const expected = dtypeBytes(dtype, elementsOf(shape));
   if (expected !== end - begin) {
@@ -103,7 +119,12 @@ function integers(what: string, key: string, value: JsonValue | undefined): numb
 }
 
 /** Data must lie one tensor after another, from the header to the file's last byte. */
-function checkContiguous(file: string, tensors: ReadonlyMap<string, TensorEntry>, dataOffset: number, size: number): void {
+function checkContiguous(
+  file: string,
+  tensors: ReadonlyMap<string, TensorEntry>,
+  dataOffset: number,
+  size: number,
+): void {
   const sorted = [...tensors].sort(([, a], [, b]) => a.offset - b.offset || a.byteLength - b.byteLength);
   let end = dataOffset;
   for (const [name, entry] of sorted) {
@@ -118,7 +139,10 @@ function checkContiguous(file: string, tensors: ReadonlyMap<string, TensorEntry>
   }
   if (end !== size) {
     const fault = end > size ? 'the file is truncated' : 'bytes follow the last tensor';
-    throw new QgemmError('ERR_QGEMM_FORMAT', `${file} must have ${end} bytes as its header says, but has ${size}: ${fault}`);
+    throw new QgemmError(
+      'ERR_QGEMM_FORMAT',
+      `${file} must have ${end} bytes as its header says, but has ${size}: ${fault}`,
+    );
   }
 }
 
@@ -153,7 +177,9 @@ export function encodeSafetensorsHeader(
   let begin = 0;
   for (const { name, dtype, shape, byteLength } of entries) {
     const end = begin + byteLength;
-    parts.push(`${JSON.stringify(name)}:{"dtype":"${dtype}","shape":[${shape.join(',')}],"data_offsets":[${begin},${end}]}`);
+    parts.push(
+      `${JSON.stringify(name)}:{"dtype":"${dtype}","shape":[${shape.join(',')}],"data_offsets":[${begin},${end}]}`,
+    );
     begin = end;
   }
   const json = Buffer.from(`{${parts.join(',')}}`, 'utf8');

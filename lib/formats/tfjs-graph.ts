@@ -87,11 +87,17 @@ function convWeight({ shape }: SourceTensor): MatmulWeight | undefined {
 function dataInputs(node: JsonObject): string[] {
   const inputs = node.get('input');
   if (!Array.isArray(inputs)) return [];
-  return inputs.filter((input) => typeof input === 'string' && !input.startsWith('^')).map((input) => (input as string).split(':')[0]!);
+  return inputs
+    .filter((input) => typeof input === 'string' && !input.startsWith('^'))
+    .map((input) => (input as string).split(':')[0]!);
 }
 
 /** The stored tensor behind an input, looking through nodes that pass their input on. */
-function constant(input: string | undefined, nodes: ReadonlyMap<string, JsonObject>, tensors: Tensors): SourceTensor | undefined {
+function constant(
+  input: string | undefined,
+  nodes: ReadonlyMap<string, JsonObject>,
+  tensors: Tensors,
+): SourceTensor | undefined {
   const seen = new Set<string>();
   while (input !== undefined && !seen.has(input)) {
     seen.add(input);

@@ -6,7 +6,10 @@ import type { MatmulWeight, SourceTensor } from './source.js';
  * Matmul weights of a TensorFlow.js layers model: the kernels [K, N] of its Dense layers, found by the layer's name in the
  * weight's name (`[model/]<layer>/kernel`), with the bias beside them.
  */
-export function layersMatmuls(topology: JsonObject, tensors: ReadonlyMap<string, SourceTensor>): Map<string, MatmulWeight> {
+export function layersMatmuls(
+  topology: JsonObject,
+  tensors: ReadonlyMap<string, SourceTensor>,
+): Map<string, MatmulWeight> {
   const dense = new Set<string>();
   collectDense(topology, dense);
   const matmuls = new Map<string, MatmulWeight>();

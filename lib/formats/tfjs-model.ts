@@ -16,7 +16,8 @@ export function openTfjs(path: string, file: FileSource, json: JsonObject): Mode
   const what = show(file.path);
   file.release();
   const topology = json.get('modelTopology');
-  if (!(topology instanceof Map)) throw new QgemmError('ERR_QGEMM_FORMAT', `${what} must have an object "modelTopology"`);
+  if (!(topology instanceof Map))
+    throw new QgemmError('ERR_QGEMM_FORMAT', `${what} must have an object "modelTopology"`);
   const { tensors, shards } = readManifest(file.path, what, json.get('weightsManifest'));
   const isGraph = topology.has('node');
   return {
@@ -38,7 +39,8 @@ function readManifest(
   file: string,
   manifest: JsonValue | undefined,
 ): { tensors: Map<string, SourceTensor>; shards: FileSource[] } {
-  if (!Array.isArray(manifest)) throw new QgemmError('ERR_QGEMM_FORMAT', `${file} must have an array "weightsManifest"`);
+  if (!Array.isArray(manifest))
+    throw new QgemmError('ERR_QGEMM_FORMAT', `${file} must have an array "weightsManifest"`);
   const reader = new OneOpenFile();
   const tensors = new Map<string, SourceTensor>();
   const shards: FileSource[] = [];
@@ -54,7 +56,11 @@ function readManifest(
       throw new QgemmError('ERR_QGEMM_LIMIT', `${file} must name at most ${MAX_SHARDS} weight files`);
     }
     const files = paths.map((name) => {
-      if (used.has(name)) throw new QgemmError('ERR_QGEMM_FORMAT', `${file} must name every weight file once, but has ${show(name)} twice`);
+      if (used.has(name))
+        throw new QgemmError(
+          'ERR_QGEMM_FORMAT',
+          `${file} must name every weight file once, but has ${show(name)} twice`,
+        );
       used.add(name);
       const shard = new FileSource(containedPath(dirname(path), name, `a weight file of ${file}`));
       shard.release();
@@ -63,7 +69,10 @@ function readManifest(
     shards.push(...files);
     for (const tensor of readWeightGroup(what, weights, concatenate(path, files, reader))) {
       if (tensors.has(tensor.name)) {
-        throw new QgemmError('ERR_QGEMM_FORMAT', `${file} must name every weight once, but has ${show(tensor.name)} twice`);
+        throw new QgemmError(
+          'ERR_QGEMM_FORMAT',
+          `${file} must name every weight once, but has ${show(tensor.name)} twice`,
+        );
       }
       tensors.set(tensor.name, tensor);
     }

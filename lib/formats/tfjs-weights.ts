@@ -39,13 +39,19 @@ export function readWeightGroup(what: string, weights: readonly JsonValue[], byt
     const length = dtypeBytes(weight.stored, elementsOf(weight.shape));
     const byteLength = dtypeBytes(weight.dtype, elementsOf(weight.shape));
     if (length === undefined || byteLength === undefined) {
-      throw new QgemmError('ERR_QGEMM_LIMIT', `weight ${show(weight.name)} of ${what} must have fewer than 2^50 elements, got ${show(weight.shape)}`);
+      throw new QgemmError(
+        'ERR_QGEMM_LIMIT',
+        `weight ${show(weight.name)} of ${what} must have fewer than 2^50 elements, got ${show(weight.shape)}`,
+      );
     }
     tensors.push(tensorOf(weight, byteLength, bytes, offset));
     offset += length;
   }
   if (offset !== bytes.size) {
-    throw new QgemmError('ERR_QGEMM_FORMAT', `the files of ${what} must have ${offset} bytes for its weights, but have ${bytes.size}`);
+    throw new QgemmError(
+      'ERR_QGEMM_FORMAT',
+      `the files of ${what} must have ${offset} bytes for its weights, but have ${bytes.size}`,
+    );
   }
   return tensors;
 }
@@ -78,12 +84,18 @@ function quantized(what: string, weight: Weight, value: JsonValue): Weight {
   if (dtype === 'float16' && weight.dtype === 'F32') return { ...weight, stored: 'F16', dtype: 'F16' };
   const stored = dtype === 'uint8' ? 'U8' : dtype === 'uint16' ? 'U16' : undefined;
   if (stored === undefined || weight.dtype === 'BOOL') {
-    throw new QgemmError('ERR_QGEMM_DTYPE', `${what} must be quantized to uint8, uint16 or (float32 only) float16, got ${show(dtype ?? value)}`);
+    throw new QgemmError(
+      'ERR_QGEMM_DTYPE',
+      `${what} must be quantized to uint8, uint16 or (float32 only) float16, got ${show(dtype ?? value)}`,
+    );
   }
   const scale = quantization.get('scale');
   const min = quantization.get('min');
   if (!Number.isFinite(scale) || !Number.isFinite(min)) {
-    throw new QgemmError('ERR_QGEMM_FORMAT', `${what} must have a finite quantization scale and min, got ${show(scale)} and ${show(min)}`);
+    throw new QgemmError(
+      'ERR_QGEMM_FORMAT',
+      `${what} must have a finite quantization scale and min, got ${show(scale)} and ${show(min)}`,
+    );
   }
   return { ...weight, stored, affine: { scale: scale as number, min: min as number } };
 }

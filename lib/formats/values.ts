@@ -7,12 +7,19 @@ import type { SourceTensor } from './source.js';
 /** Allocates float32 values for a tensor; too many are an error of ours rather than V8's. */
 export function allocateFloat32(name: string, elements: number): Float32Array<ArrayBuffer> {
   if (elements > MAX_PACKED_ELEMENTS) {
-    throw new QgemmError('ERR_QGEMM_LIMIT', `tensor ${show(name)} must have at most ${MAX_PACKED_ELEMENTS} elements to be used as float32, got ${elements}`);
+    throw new QgemmError(
+      'ERR_QGEMM_LIMIT',
+      `tensor ${show(name)} must have at most ${MAX_PACKED_ELEMENTS} elements to be used as float32, got ${elements}`,
+    );
   }
   try {
     return new Float32Array(elements);
   } catch (cause) {
-    throw new QgemmError('ERR_QGEMM_OUT_OF_MEMORY', `tensor ${show(name)} needs ${elements * 4} bytes as float32, which cannot be allocated`, { cause });
+    throw new QgemmError(
+      'ERR_QGEMM_OUT_OF_MEMORY',
+      `tensor ${show(name)} needs ${elements * 4} bytes as float32, which cannot be allocated`,
+      { cause },
+    );
   }
 }
 

@@ -12,6 +12,7 @@
 #include "addon/linear.h"
 #include "addon/mapping.h"
 #include "addon/quantize.h"
+#include "addon/tensor_tools.h"
 #include "addon/weights.h"
 #include "core/cpu.h"
 #include "core/dispatch.h"
@@ -60,6 +61,7 @@ napi_value init(napi_env env, napi_value exports) {
   init_weights(env, exports);
   init_mapping(env, exports);
   init_quantize(env, exports);
+  init_tensor_tools(env, exports);
   init_linear(env, exports);
   init_linear_async(env, exports);
   return exports;

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "addon/args.h"
+#include "addon/env_state.h"
 #include "addon/errors.h"
 #include "core/float16.h"
 #include "core/tensor_stats.h"

@@ -22,7 +22,11 @@ export function bytesOf(view: ArrayBufferView): Buffer {
 }
 
 /** The bytes of a safetensors file with this header text and these data bytes; nothing is checked. */
-export function rawSafetensors(header: string | Uint8Array, data: Uint8Array = new Uint8Array(0), length?: bigint): Buffer {
+export function rawSafetensors(
+  header: string | Uint8Array,
+  data: Uint8Array = new Uint8Array(0),
+  length?: bigint,
+): Buffer {
   const json = typeof header === 'string' ? Buffer.from(header) : Buffer.from(header);
   const prefix = Buffer.alloc(8);
   prefix.writeBigUInt64LE(length ?? BigInt(json.length));
@@ -40,7 +44,11 @@ export function safetensorsBytes(tensors: Record<string, TestTensor>, metadata?:
   return rawSafetensors(JSON.stringify(header), Buffer.concat(Object.values(tensors).map(({ data }) => bytesOf(data))));
 }
 
-export function writeSafetensors(path: string, tensors: Record<string, TestTensor>, metadata?: Record<string, string>): string {
+export function writeSafetensors(
+  path: string,
+  tensors: Record<string, TestTensor>,
+  metadata?: Record<string, string>,
+): string {
   writeFileSync(path, safetensorsBytes(tensors, metadata));
   return path;
 }
@@ -51,10 +59,21 @@ export function parseSafetensors(file: Buffer): {
   tensors: Map<string, { dtype: string; shape: number[]; bytes: Buffer; offset: number }>;
 } {
   const start = 8 + Number(file.readBigUInt64LE());
-  const { __metadata__: metadata = {}, ...entries } = JSON.parse(file.toString('utf8', 8, start)) as Record<string, never>;
-  const tensors = Object.entries(entries as Record<string, { dtype: string; shape: number[]; data_offsets: [number, number] }>).map(
-    ([name, { dtype, shape, data_offsets: [begin, end] }]) =>
-      [name, { dtype, shape, bytes: file.subarray(start + begin, start + end), offset: start + begin }] as const,
+  const { __metadata__: metadata = {}, ...entries } = JSON.parse(file.toString('utf8', 8, start)) as Record<
+    string,
+    never
+  >;
+  const tensors = Object.entries(
+    entries as Record<string, { dtype: string; shape: number[]; data_offsets: [number, number] }>,
+  ).map(
+    ([
+      name,
+      {
+        dtype,
+        shape,
+        data_offsets: [begin, end],
+      },
+    ]) => [name, { dtype, shape, bytes: file.subarray(start + begin, start + end), offset: start + begin }] as const,
   );
   return { metadata, tensors: new Map(tensors) };
 }
@@ -69,5 +88,12 @@ export function values(length: number, seed = 1): Float32Array {
 }
 
 export function f32(shape: number[], seed = 1): TestTensor {
-  return { dtype: 'F32', shape, data: values(shape.reduce((a, b) => a * b, 1), seed) };
+  return {
+    dtype: 'F32',
+    shape,
+    data: values(
+      shape.reduce((a, b) => a * b, 1),
+      seed,
+    ),
+  };
 }

@@ -36,11 +36,20 @@ export function writeFiles(folder: string, files: Record<string, string | Uint8A
 }
 
 /** The files of a TensorFlow.js model: weights of one group, cut into shards of `shardBytes`. */
-export function tfjsFiles(topology: unknown, weights: TfjsWeight[], shardBytes = Infinity): Record<string, string | Uint8Array> {
+export function tfjsFiles(
+  topology: unknown,
+  weights: TfjsWeight[],
+  shardBytes = Infinity,
+): Record<string, string | Uint8Array> {
   const data = Buffer.concat(weights.map(({ data }) => bytesOf(data)));
   const count = Math.max(1, Math.ceil(data.length / shardBytes));
   const paths = Array.from({ length: count }, (_, i) => `group1-shard${i + 1}of${count}.bin`);
-  const manifest = weights.map(({ name, shape, dtype, quantization }) => ({ name, shape, dtype, ...(quantization && { quantization }) }));
+  const manifest = weights.map(({ name, shape, dtype, quantization }) => ({
+    name,
+    shape,
+    dtype,
+    ...(quantization && { quantization }),
+  }));
   const files: Record<string, string | Uint8Array> = {
     'model.json': JSON.stringify({ modelTopology: topology, weightsManifest: [{ paths, weights: manifest }] }),
   };
