@@ -120,6 +120,24 @@ QGEMM_TEST(a_demanded_kernel_that_the_cpu_lacks_is_an_error) {
 }
 #endif
 
+#if defined(__aarch64__)
+QGEMM_TEST(the_best_instructions_of_each_arm_cpu_are_used) {
+  const struct {
+    const char* name;
+    uint32_t features;
+    const char* isa;
+  } cpus[] = {{"Cortex-A72", kNeon, "neon"},
+              {"Neoverse N1", kNeon | kNeonDot, "neondot"},
+              {"Neoverse V1", kNeon | kNeonDot | kNeonI8mm, "neoni8mm"}};
+  for (const auto& cpu : cpus) {
+    for (const size_t m : {1, 64}) {
+      const auto& kernel = choose_gemm_u8s8f32(config_of(cpu.features), m);
+      EXPECT(std::strcmp(kernel.isa, cpu.isa) == 0, "%s m=%zu: %s", cpu.name, m, kernel.name);
+    }
+  }
+}
+#endif
+
 QGEMM_TEST(unknown_values_are_errors_that_name_them) {
   const struct {
     const char *max_isa, *kernel, *variable, *value;

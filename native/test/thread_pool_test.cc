@@ -1,0 +1,174 @@
+#include "core/thread_pool.h"
+
+#include <cfenv>
+#include <chrono>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#if !defined(_WIN32)
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
+
+#include "test/harness.h"
+
+namespace qgemm {
+namespace test {
+namespace {
+
+ThreadPool& pool() { return ThreadPool::instance(); }
+
+// Counts how often each index ran.
+struct Counts {
+  std::unique_ptr<std::atomic<int>[]> times;
+  size_t count;
+
+  explicit Counts(size_t count) : times(new std::atomic<int>[count]()), count(count) {}
+  static void add(void* context, size_t index) { ++static_cast<Counts*>(context)->times[index]; }
+  bool all_are(int wanted) const {
+    for (size_t i = 0; i < count; ++i) {
+      if (times[i] != wanted) return false;
+    }
+    return true;
+  }
+};
+
+bool wait_until(const std::atomic<int>& value, int wanted) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (value != wanted && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  return value == wanted;
+}
+
+QGEMM_TEST(every_index_runs_once) {
+  for (const size_t threads : {1, 2, 3, 8}) {
+    pool().set_num_threads(threads);
+    EXPECT(pool().num_threads() == threads, "num_threads is %zu, not %zu", pool().num_threads(), threads);
+    for (const size_t count : {0, 1, 2, 3, 7, 64, 1000}) {
+      Counts counts(count);
+      EXPECT(pool().parallel_for(count, Counts::add, &counts), "parallel_for says cancelled");
+      EXPECT(counts.all_are(1), "threads=%zu count=%zu: an index ran not once", threads, count);
+    }
+  }
+}
+
+QGEMM_TEST(many_callers_at_once) {
+  pool().set_num_threads(4);
+  constexpr int kRounds = 300;
+  std::vector<std::thread> callers;
+  std::atomic<int> good{0};
+  for (int i = 0; i < 6; ++i) {
+    callers.emplace_back([&good] {
+      for (int round = 0; round < kRounds; ++round) {
+        Counts counts(50);
+        if (pool().parallel_for(50, Counts::add, &counts) && counts.all_are(1)) ++good;
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  EXPECT(good == 6 * kRounds, "%d of %d calls were whole", good.load(), 6 * kRounds);
+}
+
+QGEMM_TEST(a_task_may_call_parallel_for) {
+  pool().set_num_threads(3);
+  std::atomic<int> total{0};
+  const auto inner = [](void* context, size_t) { ++*static_cast<std::atomic<int>*>(context); };
+  struct Outer {
+    std::atomic<int>* total;
+    void (*inner)(void*, size_t);
+  } outer = {&total, inner};
+  pool().parallel_for(
+      20,
+      [](void* context, size_t) {
+        const Outer& o = *static_cast<Outer*>(context);
+        pool().parallel_for(30, o.inner, o.total);
+      },
+      &outer);
+  EXPECT(total == 600, "%d of 600 inner tasks ran", total.load());
+}
+
+QGEMM_TEST(cancelling_stops_early) {
+  pool().set_num_threads(2);
+  struct Context {
+    std::atomic<bool> cancel{false};
+    std::atomic<int> ran{0};
+  } context;
+  const bool finished = pool().parallel_for(
+      100000,
+      [](void* opaque, size_t) {
+        Context& c = *static_cast<Context*>(opaque);
+        if (++c.ran == 10) c.cancel = true;
+      },
+      &context, &context.cancel);
+  EXPECT(!finished, "a cancelled call says it finished");
+  EXPECT(context.ran >= 10 && context.ran < 100000, "%d tasks ran", context.ran.load());
+}
+
+struct CountingJob : ThreadPool::Job {
+  std::atomic<int>* done;
+  std::thread::id caller;
+  std::atomic<int>* elsewhere;
+};
+
+QGEMM_TEST(jobs_run_on_other_threads) {
+  pool().set_num_threads(2);
+  std::atomic<int> done{0}, elsewhere{0};
+  constexpr int kJobs = 200;
+  std::vector<CountingJob> jobs(kJobs);
+  for (CountingJob& job : jobs) {
+    job.done = &done;
+    job.elsewhere = &elsewhere;
+    job.caller = std::this_thread::get_id();
+    job.run = [](ThreadPool::Job* base) {
+      auto* self = static_cast<CountingJob*>(base);
+      if (std::this_thread::get_id() != self->caller) ++*self->elsewhere;
+      Counts counts(8);
+      pool().parallel_for(8, Counts::add, &counts);
+      if (counts.all_are(1)) ++*self->done;
+    };
+    EXPECT(pool().submit(&job), "submit found no thread");
+  }
+  EXPECT(wait_until(done, kJobs), "%d of %d jobs were done", done.load(), kJobs);
+  EXPECT(elsewhere == kJobs, "%d of %d jobs ran on another thread", elsewhere.load(), kJobs);
+}
+
+QGEMM_TEST(tasks_run_with_the_default_floating_point_environment) {
+  pool().set_num_threads(4);
+  struct Context {
+    std::atomic<int> wrong{0};
+  } context;
+  std::fesetround(FE_DOWNWARD);
+  pool().parallel_for(
+      200,
+      [](void* opaque, size_t) {
+        if (std::fegetround() != FE_TONEAREST) ++static_cast<Context*>(opaque)->wrong;
+      },
+      &context);
+  const int after = std::fegetround();
+  std::fesetround(FE_TONEAREST);
+  EXPECT(context.wrong == 0, "%d of 200 tasks ran with another rounding mode", context.wrong.load());
+  EXPECT(after == FE_DOWNWARD, "the caller's rounding mode was changed");
+}
+
+#if !defined(_WIN32)
+QGEMM_TEST(a_forked_child_still_works) {
+  pool().set_num_threads(3);
+  Counts before(100);
+  pool().parallel_for(100, Counts::add, &before);
+  std::fflush(stdout);
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(20);  // a child that hangs ends by signal
+    Counts counts(100);
+    const bool whole = pool().parallel_for(100, Counts::add, &counts) && counts.all_are(1);
+    _exit(whole ? 0 : 1);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the child ended with status %#x", status);
+}
+#endif
+
+}  // namespace
+}  // namespace test
+}  // namespace qgemm
