@@ -45,14 +45,15 @@ export interface VerifyReport {
 }
 
 export function totals(weights: readonly VerifiedWeight[]): VerifyReport['total'] {
-  const sum = (values: number[]): number => values.reduce((total, value) => total + value, 0);
-  return {
-    bytesBefore: sum(weights.map((weight) => weight.bytesBefore)),
-    bytesAfter: sum(weights.map((weight) => weight.bytesAfter)),
-    minSqnr: Math.min(...weights.map((weight) => weight.sqnr)),
-    minCosine: Math.min(1, ...weights.map((weight) => weight.cosine)),
-    maxError: Math.max(0, ...weights.map((weight) => weight.maxError)),
-  };
+  const total = { bytesBefore: 0, bytesAfter: 0, minSqnr: Infinity, minCosine: 1, maxError: 0 };
+  for (const { bytesBefore, bytesAfter, sqnr, cosine, maxError } of weights) {
+    total.bytesBefore += bytesBefore;
+    total.bytesAfter += bytesAfter;
+    total.minSqnr = Math.min(total.minSqnr, sqnr);
+    total.minCosine = Math.min(total.minCosine, cosine);
+    total.maxError = Math.max(total.maxError, maxError);
+  }
+  return total;
 }
 
 /** Worst first: what cannot be compared, then by SQNR, then by the largest error. */

@@ -17,15 +17,15 @@ interface Flags extends Pick<
   quiet?: boolean;
 }
 
-const collect = (value: string, list: string[]): string[] => [...list, value];
+const collect = (value: string, list: string[] = []): string[] => [...list, value];
 
 export function addConvert(program: Command): void {
   program
     .command('convert')
     .summary('convert a model into a packed file')
     .description(
-      'Converts the matmul weights of a model and keeps everything else. INPUT is a safetensors file, an index of sharded\n' +
-        'ones, a TensorFlow.js model.json, or a folder that holds one of these.',
+      'Converts the matmul weights of a model and keeps everything else. INPUT is a safetensors file, an index of ' +
+        'sharded ones, a TensorFlow.js model.json, or a folder that holds one of these.',
     )
     .argument('<input>', 'model to convert')
     .requiredOption('-o, --output <file>', 'file to write; replaced at the very end where it exists')
@@ -44,8 +44,8 @@ export function addConvert(program: Command): void {
         .choices(['error', 'clip'])
         .default('error'),
     )
-    .option('--include <glob>', 'quantize these tensors instead of those found by rule (repeatable)', collect, [])
-    .option('--exclude <glob>', 'keep these tensors as they are (repeatable)', collect, [])
+    .option('--include <glob>', 'quantize these tensors instead of those found by rule (repeatable)', collect)
+    .option('--exclude <glob>', 'keep these tensors as they are (repeatable)', collect)
     .option('--json', 'report as JSON on standard output, progress as JSON lines on standard error')
     .option('--quiet', 'no progress')
     .action(run);

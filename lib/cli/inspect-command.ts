@@ -33,7 +33,6 @@ function format(report: InspectReport): string {
 
 function tensorTable(tensors: readonly InspectedTensor[]): string {
   return formatTable(tensors, [
-    { title: 'tensor', value: ({ name }) => printable(name) },
     { title: 'dtype', value: ({ dtype }) => dtype },
     { title: 'shape', value: ({ shape }) => `[${shape.join(', ')}]` },
     { title: 'size', value: ({ bytes }) => formatBytes(bytes), right: true },
@@ -42,12 +41,12 @@ function tensorTable(tensors: readonly InspectedTensor[]): string {
       value: ({ matmul }) =>
         matmul === undefined ? '' : `N ${matmul.n}, K ${matmul.k}${matmul.layout === 'kn' ? ', stored [K, N]' : ''}`,
     },
+    { title: 'tensor', value: ({ name }) => printable(name) },
   ]);
 }
 
 function weightTable(weights: readonly InspectedWeight[]): string {
   return formatTable(weights, [
-    { title: 'weight', value: ({ name }) => printable(name) },
     {
       title: 'scheme',
       value: ({ scheme, granularity, symmetric }) =>
@@ -56,6 +55,7 @@ function weightTable(weights: readonly InspectedWeight[]): string {
     { title: 'N', value: ({ n }) => String(n), right: true },
     { title: 'K', value: ({ k }) => String(k), right: true },
     { title: 'size', value: ({ bytes }) => formatBytes(bytes), right: true },
+    { title: 'weight', value: ({ name }) => printable(name) },
     { title: 'bias', value: ({ bias }) => printable(bias?.name ?? '') },
   ]);
 }

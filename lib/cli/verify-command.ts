@@ -32,7 +32,6 @@ function format(report: VerifyReport): string {
   const { weights, total, kept, mismatches } = report;
   const sections = [
     formatTable(weights, [
-      { title: 'weight', value: ({ name }) => printable(name) },
       { title: 'shape', value: ({ n, k }) => `[${n}, ${k}]` },
       { title: 'SQNR', value: ({ sqnr }) => decibels(sqnr), right: true },
       { title: 'cosine', value: ({ cosine }) => cosine.toFixed(7), right: true },
@@ -40,6 +39,7 @@ function format(report: VerifyReport): string {
       { title: 'before', value: ({ bytesBefore }) => formatBytes(bytesBefore), right: true },
       { title: 'after', value: ({ bytesAfter }) => formatBytes(bytesAfter), right: true },
       { title: 'ratio', value: ratio, right: true },
+      { title: 'weight', value: ({ name }) => printable(name) },
     ]),
     [
       `${weights.length} packed weights: ${formatBytes(total.bytesBefore)} -> ${formatBytes(total.bytesAfter)}`,

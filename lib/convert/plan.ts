@@ -77,11 +77,11 @@ function checkGlob(glob: string, source: ModelSource): void {
 
 function selectWeights(source: ModelSource, { include, exclude }: ConvertSettings): Map<string, MatmulWeight> {
   const selected = new Map<string, MatmulWeight>();
-  const matches = (globs: readonly string[], name: string): boolean => globs.some((glob) => matchesGlob(glob, name));
   for (const name of source.tensors.keys()) {
-    if (matches(exclude, name)) continue;
+    if (matchesAny(exclude, name)) continue;
     const known = source.matmuls.get(name);
-    const weight = include.length === 0 ? known : matches(include, name) ? (known ?? source.asMatmul(name)) : undefined;
+    const weight =
+      include.length === 0 ? known : matchesAny(include, name) ? (known ?? source.asMatmul(name)) : undefined;
     // An empty matrix has nothing to pack.
     if (weight !== undefined && weight.n > 0 && weight.k > 0) selected.set(name, weight);
   }
@@ -96,6 +96,10 @@ function selectWeights(source: ModelSource, { include, exclude }: ConvertSetting
   return selected;
 }
 
+function matchesAny(globs: readonly string[], name: string): boolean {
+  return globs.some((glob) => matchesGlob(glob, name));
+}
+
 function tooLarge({ n, k }: MatmulWeight, { scheme, symmetric }: ConvertSettings): string | undefined {
   const limit = maxK(scheme, symmetric);
   if (k > limit) return `K must be at most ${limit} for exact int32 sums, got ${k}`;
@@ -105,8 +109,10 @@ function tooLarge({ n, k }: MatmulWeight, { scheme, symmetric }: ConvertSettings
 
 function packStep(source: ModelSource, name: string, weight: MatmulWeight, settings: ConvertSettings): PackStep {
   const tensor = source.tensors.get(name)!;
-  const bias = weight.bias === undefined ? undefined : source.tensors.get(weight.bias);
-  const { scheme, granularity, symmetric, activations } = settings;
+  const { scheme, granularity, symmetric, activations, exclude } = settings;
+  // A bias that the user excludes is a tensor like others.
+  const named = weight.bias !== undefined && !matchesAny(exclude, weight.bias) ? weight.bias : undefined;
+  const bias = named === undefined ? undefined : source.tensors.get(named);
   const record: PackedRecord = {
     scheme,
     n: weight.n,
