@@ -32,9 +32,11 @@ class ScopedSignalBlock {
   ScopedSignalBlock() {
     sigset_t all;
     sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &saved_);
+    // What the thread itself raises must reach its handler (a crash reporter's, an emulator's): blocked, it would kill.
+    for (const int own : {SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV}) sigdelset(&all, own);
+    pthread_sigmask(SIG_SETMASK, &all, &saved_);
   }
-  ~ScopedSignalBlock() { sigprocmask(SIG_SETMASK, &saved_, nullptr); }
+  ~ScopedSignalBlock() { pthread_sigmask(SIG_SETMASK, &saved_, nullptr); }
 
  private:
   sigset_t saved_;

@@ -4,6 +4,7 @@
 
 #include "core/cpu.h"
 #include "core/dispatch.h"
+#include "test/emulator.h"
 #include "test/kernel_checks.h"
 
 namespace qgemm {
@@ -11,6 +12,7 @@ namespace test {
 namespace {
 
 std::string wanted;
+uint32_t available = 0;  // features of the CPU and those that are emulated
 bool found = false, runnable = false;
 
 template <typename Fn>
@@ -19,7 +21,7 @@ void check_list(const KernelList<Fn>& kernels, void (*direct)(const Kernel<Fn>&)
     if (wanted == "--list") std::printf("%s\n", kernel.name);
     if (wanted != kernel.name) continue;
     found = true;
-    runnable = (cpu_features() & kernel.features) == kernel.features;
+    runnable = (available & kernel.features) == kernel.features;
     if (!runnable) {
       std::printf("not run on this CPU: %s needs %s\n", kernel.name, kernel.isa);
       return;
@@ -43,6 +45,7 @@ QGEMM_TEST(kernel) {
 
 int run_kernel(const char* name) {
   wanted = name;
+  available = cpu_features() | install_emulator();
   const int status = run_tests("");
   return found && !runnable ? kSkipped : status;
 }
