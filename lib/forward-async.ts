@@ -1,8 +1,9 @@
-import { checkLength, checkTypedArray, fail } from './check.js';
+import { onAbort } from './abort.js';
+import { fail } from './check.js';
 import { QgemmError } from './errors.js';
 import { native } from './native.js';
 import type { NativeLinear } from './native-types.js';
-import { allocate } from './tensor.js';
+import { allocateResult } from './result-memory.js';
 
 /** Options of `Linear.forwardAsync`. */
 export interface ForwardAsyncOptions {
@@ -38,17 +39,13 @@ export function forwardAsync(
       `this thread has ${maxOutstanding} operations outstanding already: await some before starting more`,
     );
   }
-  const result = allocate(Float32Array, size);
+  const result = allocateResult(size);
   return new Promise((resolve, reject) => {
-    let id = 0;
-    const onAbort = (): void => {
-      reject((signal as AbortSignal).reason as Error);
-      if (id !== 0) native.linearCancel(id);
-    };
+    let stopListening: (() => void) | undefined;
     const settle = (error: Error | null): void => {
       outstanding -= 1;
-      signal?.removeEventListener('abort', onAbort);
-      if (signal?.aborted) return;
+      if (signal?.aborted) return reject(signal.reason as Error);
+      stopListening?.();
       if (error !== null) return reject(error);
       try {
         resolve(out === undefined ? result : copyInto(out, result));
@@ -58,17 +55,25 @@ export function forwardAsync(
     };
     // Throwing in here rejects the promise. A small operation is complete at once (id 0), but still settles from the
     // event loop: a loop of awaits must not keep timers from running.
-    id = native.linearForwardAsync(linear, x, m, result, settle);
+    const id = native.linearForwardAsync(linear, x, m, result, settle);
     outstanding += 1;
     if (id === 0) setImmediate(settle, null);
-    signal?.addEventListener('abort', onAbort, { once: true });
+    if (signal === undefined) return;
+    stopListening = onAbort(signal, () => {
+      reject(signal.reason as Error);
+      if (id !== 0) native.linearCancel(id);
+    });
   });
 }
 
-/** Copies the result, unless `out` was detached or resized while the operation ran. */
+/** Copies the result, unless `out` can no longer take it. */
 function copyInto(out: Float32Array, result: Float32Array): Float32Array {
-  checkTypedArray('out', out, Float32Array);
-  checkLength('out', out, result.length, 'M * N');
+  if (out.length !== result.length) {
+    throw new QgemmError(
+      'ERR_QGEMM_DETACHED',
+      `out must keep its ${result.length} elements until the promise settles, but its buffer was transferred or resized`,
+    );
+  }
   out.set(result);
   return out;
 }

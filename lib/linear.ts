@@ -4,7 +4,7 @@ import { forwardAsync, type ForwardAsyncOptions } from './forward-async.js';
 import { native } from './native.js';
 import type { NativeLinear } from './native-types.js';
 import { liveWeights, type PackedWeights } from './packed-weights.js';
-import { allocate } from './tensor.js';
+import { allocateResult } from './result-memory.js';
 
 /** What is applied to each output. */
 export type Activation = 'none' | 'relu' | 'gelu' | 'gelu-tanh' | 'silu';
@@ -73,7 +73,7 @@ export class Linear {
   forward(x: Float32Array, out?: Float32Array): Float32Array {
     if (!(#native in this)) Linear.#check(this);
     const m = rowsOf(x, out, this.#n, this.#k);
-    const y = out ?? allocate(Float32Array, m * this.#n);
+    const y = out ?? allocateResult(m * this.#n);
     native.linearForward(this.#native, x, m, y);
     return y;
   }
