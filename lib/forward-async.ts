@@ -41,7 +41,6 @@ export function forwardAsync(
   }
   const result = allocateResult(size);
   return new Promise((resolve, reject) => {
-    let stopListening: (() => void) | undefined;
     const settle = (error: Error | null): void => {
       outstanding -= 1;
       if (signal?.aborted) return reject(signal.reason as Error);
@@ -58,11 +57,11 @@ export function forwardAsync(
     const id = native.linearForwardAsync(linear, x, m, result, settle);
     outstanding += 1;
     if (id === 0) setImmediate(settle, null);
-    if (signal === undefined) return;
-    stopListening = onAbort(signal, () => {
-      reject(signal.reason as Error);
+    const cancel = (): void => {
+      reject(signal?.reason as Error);
       if (id !== 0) native.linearCancel(id);
-    });
+    };
+    const stopListening = signal && onAbort(signal, cancel);
   });
 }
 

@@ -22,21 +22,14 @@ export interface ChildOptions {
 }
 
 /**
- * Runs `code` as a CommonJS script in which `qgemm` is this package, built. Under an emulator (`QGEMM_TEST_RUNNER`, a
- * command that runs programs) the child runs under it too.
+ * Runs `code` as a CommonJS script in which `qgemm` is this package, built.
  */
 export function runChild(code: string, options: ChildOptions = {}): Promise<ChildResult> {
   const preamble = `'use strict'; const qgemm = require(${JSON.stringify(root)});\n`;
-  const runner = (process.env['QGEMM_TEST_RUNNER'] ?? '').split(' ').filter(Boolean);
-  const command = [
-    ...runner,
-    process.execPath,
-    ...(options.nodeArguments ?? []),
-    '-e',
-    (options.loadPackage === false ? '' : preamble) + code,
-  ];
+  const script = (options.loadPackage === false ? '' : preamble) + code;
+  const nodeArguments = [...(options.nodeArguments ?? []), '-e', script];
   return new Promise((resolve, reject) => {
-    const child = spawn(command[0]!, command.slice(1), { cwd: root, env: { ...process.env, ...options.env } });
+    const child = spawn(process.execPath, nodeArguments, { cwd: root, env: { ...process.env, ...options.env } });
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
