@@ -7,10 +7,18 @@ import { join } from 'node:path';
 import { buildAddonFor, fetchNode } from './cross-build.mjs';
 import { found, launcher, need, root, run } from './tools.mjs';
 
-const ISAS = ['scalar', 'avx2', 'avxvnni', 'avx512', 'avx512vnni'];
-const CPUS = [
+const ISAS = {
+  x64: ['scalar', 'avx2', 'avxvnni', 'avx512', 'avx512vnni'],
+  arm64: ['scalar', 'neon', 'neondot', 'neoni8mm'],
+}[process.arch] ?? ['scalar'];
+const X86_CPUS = [
   { cpu: 'Nehalem', isa: 'scalar' },
   { cpu: 'Haswell', isa: 'avx2' },
+];
+const ARM_CPUS = [
+  { cpu: 'cortex-a72', isa: 'neon' },
+  { cpu: 'neoverse-n1', isa: 'neondot' },
+  { cpu: 'max', isa: 'neoni8mm' },
 ];
 // Under --native the suite has run already with the best ISA: these are the tests that reach kernels.
 const KERNEL_TESTS = ['linear', 'packed-weights', 'quantize', 'golden', 'matmul-integer'];
@@ -50,7 +58,7 @@ function expectIsa(title, isa, expected) {
 }
 
 function testNative() {
-  const best = process.arch === 'x64' ? chosenIsa(process.execPath) : 'scalar';
+  const best = chosenIsa(process.execPath);
   for (const isa of ISAS) {
     const env = { QGEMM_MAX_ISA: isa };
     const chosen = chosenIsa(process.execPath, env);
@@ -73,7 +81,14 @@ function nativeTests(title, build, emulator) {
   const kernels = start('kernel_test', ['--list'])
     .stdout.split('\n')
     .filter((line) => /^(gemm|quantize|dequantize|minmax)_\w+$/.test(line));
-  const suites = ['gemm_test', 'matmul_integer_test', 'pack_test', 'dispatch_test', 'reference_test'];
+  const suites = [
+    'gemm_test',
+    'matmul_integer_test',
+    'pack_test',
+    'dispatch_test',
+    'reference_test',
+    'thread_pool_test',
+  ];
   const runs = [...kernels.map((name) => ['kernel_test', name]), ...suites.map((suite) => [suite])];
   const counts = { passed: 0, skipped: 0, failed: 0 };
   for (const [program, ...args] of runs) {
@@ -96,7 +111,7 @@ function nativeTests(title, build, emulator) {
 
 function testQemu() {
   need('qemu-x86_64', 'qemu-user');
-  for (const { cpu, isa } of CPUS) {
+  for (const { cpu, isa } of X86_CPUS) {
     const emulator = ['qemu-x86_64', '-cpu', cpu];
     const node = launcher(`node-${cpu}`, [...emulator, process.execPath]);
     expectIsa(cpu, chosenIsa(node), isa);
@@ -108,11 +123,24 @@ function testQemu() {
 function testArm64() {
   need('qemu-aarch64', 'qemu-user');
   need('aarch64-linux-gnu-g++', 'g++-aarch64-linux-gnu');
-  const emulator = ['qemu-aarch64', '-L', '/usr/aarch64-linux-gnu'];
+  run(process.execPath, [join(root, 'scripts/test-native.mjs'), '--preset', 'arm64-qemu', '--tests-regex', 'dispatch']);
   buildAddonFor('arm64');
-  const node = launcher('node-arm64', [...emulator, fetchNode('arm64', process.versions.node)]);
-  expectIsa('arm64', chosenIsa(node), 'scalar');
-  vitest('the suite on an emulated arm64', { QGEMM_TEST_LAUNCHER: node, QGEMM_TEST_SLOW_CPU: '1' }, []);
+  const binary = fetchNode('arm64', process.versions.node);
+  for (const { cpu, isa } of ARM_CPUS) {
+    const emulator = ['qemu-aarch64', '-cpu', cpu, '-L', '/usr/aarch64-linux-gnu'];
+    const node = launcher(`node-${cpu}`, [...emulator, binary]);
+    expectIsa(cpu, chosenIsa(node), isa);
+    nativeTests(cpu, 'arm64-qemu', emulator);
+    const env = { QGEMM_TEST_LAUNCHER: node, QGEMM_TEST_SLOW_CPU: '1' };
+    if (cpu === 'max') vitest(`the suite on an emulated arm64 (${isa})`, env, []);
+    else vitest(`kernel tests on an emulated ${cpu} (${isa})`, env, KERNEL_TESTS);
+  }
+  const env = { QGEMM_TEST_LAUNCHER: launcher('node-arm64', ['qemu-aarch64', '-L', '/usr/aarch64-linux-gnu', binary]) };
+  vitest(
+    'kernel tests on an emulated arm64, scalar kernels',
+    { ...env, QGEMM_TEST_SLOW_CPU: '1', QGEMM_MAX_ISA: 'scalar' },
+    KERNEL_TESTS,
+  );
 }
 
 if (!existsSync(join(root, 'dist/index.js'))) run('npm', ['run', 'build']);

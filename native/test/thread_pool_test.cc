@@ -152,6 +152,10 @@ QGEMM_TEST(tasks_run_with_the_default_floating_point_environment) {
 
 #if !defined(_WIN32)
 QGEMM_TEST(a_forked_child_still_works) {
+  if (slow_cpu()) {
+    std::printf("    not run under an emulator: qemu 7.2 itself fails when a forked child starts a thread\n");
+    return;
+  }
   pool().set_num_threads(3);
   Counts before(100);
   pool().parallel_for(100, Counts::add, &before);
