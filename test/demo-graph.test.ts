@@ -3,17 +3,18 @@ import { dirname, join } from 'node:path';
 import { loadGraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
-import { loadModel } from 'qgemm';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { Linear, loadModel } from 'qgemm';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { EMBEDDING_WIDTH, Encoder } from '../examples/demo/encoder.mjs';
-import { convertModel, readVocabulary } from '../examples/demo/model-files.mjs';
+import { convertModel, readVocabulary, VARIANTS } from '../examples/demo/model-files.mjs';
 import { Tokenizer } from '../examples/demo/tokenizer.mjs';
 import { gatherWeights } from '../examples/demo/use-lite.mjs';
 
 /**
- * Largest difference allowed between one value of our float32 embedding and the graph's. Values are about 1/sqrt(512) =
- * 0.04. A float32 sum of K = 1536 products is off by up to about sqrt(K) * 2^-24 = 2.3e-6 of its size when errors are
- * random, and both sides make such errors in ten matmuls; TOLERANCE_MEASURED says what was seen.
+ * Largest difference allowed between a value of our float32 embedding and the graph's. A float32 sum of K = 1536 products
+ * is off by about sqrt(K) * 2^-24 = 2.3e-6 of the products' size when errors are random; ten matmuls on both sides add up,
+ * layer normalization and pooling over tokens even them out, and values of an embedding are about 1/sqrt(512) = 0.04.
+ * 3.3e-7 was measured on these texts: six times less.
  */
 const TOLERANCE = 2e-6;
 
@@ -77,5 +78,27 @@ describe('the float32 run agrees with the published graph in TensorFlow.js', () 
     const text = 'word and another word, '.repeat(40);
     expect(tokenizer.encode(text).length).toBeGreaterThan(128);
     expect(await maxDifference([text])).toBeLessThan(TOLERANCE);
+  });
+});
+
+describe('the ten matmuls by weights run in Linear', () => {
+  it.each(VARIANTS)('%s: ten layers in the file, each called once in a pass', async (variant) => {
+    const model = loadModel((await convertModel(variant)).path);
+    expect(model.names).toHaveLength(10);
+    const encoder = new Encoder(gatherWeights(model));
+    const forward = vi.spyOn(Linear.prototype, 'forward');
+    encoder.embed([[6, 7, 8]]);
+    expect(new Set(forward.mock.contexts).size).toBe(10);
+    expect(forward).toHaveBeenCalledTimes(10);
+    forward.mockRestore();
+  });
+
+  it('a text gives the same bytes alone and in a batch', async () => {
+    const encoder = new Encoder(gatherWeights(loadModel((await convertModel('int8')).path)));
+    const texts = [[9, 10, 11], [], Array.from({ length: 200 }, (_, i) => 100 + i), [12], [13, 14]];
+    const together = encoder.embed(texts);
+    texts.forEach((ids, row) => {
+      expect(encoder.embed([ids])).toEqual(together.slice(row * EMBEDDING_WIDTH, (row + 1) * EMBEDDING_WIDTH));
+    });
   });
 });

@@ -3,7 +3,7 @@
 // that the published TensorFlow.js graph gives them, gathered by what they are for.
 
 /** @typedef {import('qgemm').Linear} Linear */
-/** @typedef {ReturnType<typeof import('qgemm').loadModel>} Model */
+/** @typedef {import('qgemm').Model} Model */
 /** @typedef {{ gain: Float32Array, bias: Float32Array }} Norm layer normalization */
 /**
  * @typedef {object} Layer one transformer layer
