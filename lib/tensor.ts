@@ -97,15 +97,24 @@ export function checkScale(name: string, value: unknown): number {
 
 /** Copies `length` scales into float32, checking each. */
 export function checkScales(name: string, value: unknown, length: number): Float32Array {
-  const list = numbers(name, value, length);
-  return Float32Array.from(list as ArrayLike<number>, (scale, i) => checkScale(`${name}[${i}]`, scale));
+  const scales = Float32Array.from(numbers(name, value, length) as ArrayLike<number>);
+  for (let i = 0; i < length; i++) {
+    // Names are made for wrong values only: there may be millions of right ones.
+    if (!(scales[i]! > 0 && scales[i]! < Infinity)) checkScale(`${name}[${i}]`, (value as number[])[i]);
+  }
+  return scales;
 }
 
 /** Copies `length` zero points, each checked to be a code of the dtype. */
 export function checkZeroPoints(name: string, value: unknown, length: number, dtype: QuantizedDType): Int32Array {
-  const list = numbers(name, value, length);
+  const list = numbers(name, value, length) as ArrayLike<number>;
   const { lowest, highest } = codeRange(dtype);
-  return Int32Array.from(list as ArrayLike<number>, (zero, i) => checkInteger(`${name}[${i}]`, zero, lowest, highest));
+  const zeroPoints = Int32Array.from(list);
+  for (let i = 0; i < length; i++) {
+    const zero = zeroPoints[i]!;
+    if (zero !== list[i] || zero < lowest || zero > highest) checkInteger(`${name}[${i}]`, list[i], lowest, highest);
+  }
+  return zeroPoints;
 }
 
 /** Checks every part of a quantized tensor against the others, and that its buffers are attached. */

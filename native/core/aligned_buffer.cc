@@ -25,10 +25,7 @@ bool AlignedBuffer::allocate(size_t bytes) {
   data_ = ::operator new(bytes == 0 ? 1 : bytes, std::align_val_t(alignment), std::nothrow);
   if (data_ == nullptr) return false;
   size_ = bytes;
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-  // A hint: whole huge pages inside the buffer only, and no matter if the kernel says no.
-  if (alignment == kHugePage) madvise(data_, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
-#endif
+  advise_huge_pages(data_, bytes);
   return true;
 }
 
@@ -36,6 +33,18 @@ void AlignedBuffer::reset() {
   ::operator delete(data_, std::align_val_t(alignment_for(size_)));
   data_ = nullptr;
   size_ = 0;
+}
+
+void advise_huge_pages(void* data, size_t bytes) {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+  const uintptr_t start = round_up(reinterpret_cast<uintptr_t>(data), kHugePage);
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(data) + bytes) / kHugePage * kHugePage;
+  // Only a hint: no matter if the kernel says no.
+  if (end > start && end - start >= 2 * kHugePage) madvise(reinterpret_cast<void*>(start), end - start, MADV_HUGEPAGE);
+#else
+  static_cast<void>(data);
+  static_cast<void>(bytes);
+#endif
 }
 
 }  // namespace qgemm

@@ -38,6 +38,10 @@ class AlignedBuffer {
   size_t size_ = 0;
 };
 
+/// Hints that the whole huge pages within [data, data + bytes) be backed as such, if those are at least 4 MiB and
+/// nothing was written to them yet: a fresh output then costs far fewer page faults.
+void advise_huge_pages(void* data, size_t bytes);
+
 /// a * b, or false when it does not fit size_t.
 [[nodiscard]] inline bool checked_multiply(size_t a, size_t b, size_t* result) {
   if (a != 0 && b > SIZE_MAX / a) return false;

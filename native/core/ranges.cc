@@ -7,7 +7,6 @@
 
 #include "core/aligned_buffer.h"
 #include "core/dispatch.h"
-#include "core/fp_env.h"
 #include "core/quantize.h"
 #include "core/thread_pool.h"
 
@@ -40,6 +39,9 @@ void raise(std::atomic<uint32_t>* bits, float value) {
   }
 }
 
+// Below this, ranges per column cost less than a call of the kernel per channel.
+constexpr size_t kMinRun = 32;
+
 struct RangeWork {
   const float* x;
   Slab slab;
@@ -57,11 +59,11 @@ void widen_ranges(void* context, const Piece& piece) {
   MinMaxArgs args{piece.shape, work.x + piece.offset, lo, hi, false};
   work.kernel(&args);
   if (args.non_finite) work.non_finite.store(true, std::memory_order_relaxed);
-  for (size_t j = 0; j < count; ++j) {
-    ChannelRange& range = work.ranges[(piece.first_channel + j / work.slab.inner) % work.slab.axis];
-    raise(&range.negated_lo, 0.0f - lo[j]);  // not -lo: +0 must stay +0
-    raise(&range.hi, hi[j]);
-  }
+  for_each_channel(work.slab, piece, [&](size_t channel, size_t column, size_t columns) {
+    ChannelRange& range = work.ranges[channel];
+    raise(&range.negated_lo, 0.0f - *std::min_element(lo + column, lo + column + columns));  // not -lo: +0 stays +0
+    raise(&range.hi, *std::max_element(hi + column, hi + column + columns));
+  });
 }
 
 constexpr size_t kChannelsPerTask = 1024;
@@ -91,7 +93,6 @@ void choose_channels(void* context, size_t index) {
 
 Status choose_qparams(const float* x, const Slab& slab, const QRange& range, bool reject_non_finite, float* scales,
                       int32_t* zero_points) {
-  const ScopedFpEnv fp_env;
   size_t bytes;
   AlignedBuffer memory;
   if (!checked_multiply(slab.axis, sizeof(ChannelRange), &bytes) || !memory.allocate(bytes)) {
@@ -101,7 +102,7 @@ Status choose_qparams(const float* x, const Slab& slab, const QRange& range, boo
   for (size_t i = 0; i < slab.axis; ++i) new (ranges + i) ChannelRange;
 
   RangeWork work{x, slab, ranges, {false}, choose_minmax(dispatch_config()).run};
-  for_each_piece(slab, widen_ranges, &work);
+  for_each_piece(slab, kMinRun, widen_ranges, &work);
   if (reject_non_finite && work.non_finite.load(std::memory_order_relaxed)) return Status::non_finite;
 
   const bool empty = slab.outer == 0 || slab.inner == 0;

@@ -9,8 +9,8 @@ namespace {
 
 // Elements that one task handles: 128 KiB of float32, tens of microseconds.
 constexpr size_t kTaskElements = 32768;
-// From this many contiguous elements per channel on, a channel is a rectangle of its own.
-constexpr size_t kMinRun = 32;
+// Rows of a piece that has parameters per column: these are prepared once per piece.
+constexpr size_t kMinRows = 32, kMaxRows = 256;
 
 struct Walk {
   Slab slab;
@@ -57,13 +57,14 @@ void visit_columns(void* walk_pointer, size_t index) {
 
 }  // namespace
 
-void for_each_piece(const Slab& tensor, void (*visit)(void* context, const Piece& piece), void* context) {
+void for_each_piece(const Slab& tensor, size_t min_run, void (*visit)(void* context, const Piece& piece),
+                    void* context) {
   Walk walk{tensor, visit, context, 0, 0, 0, 0};
   Slab& slab = walk.slab;
   if (slab.size() == 0) return;
   if (slab.axis == 1) slab = {1, 1, slab.size()};
   ThreadPool& pool = ThreadPool::instance();
-  if (slab.inner >= kMinRun || slab.size() == slab.inner) {
+  if (slab.inner >= min_run || slab.size() == slab.inner) {
     pool.parallel_for((slab.size() + kTaskElements - 1) / kTaskElements, visit_runs, &walk);
     return;
   }
@@ -72,8 +73,8 @@ void for_each_piece(const Slab& tensor, void (*visit)(void* context, const Piece
   walk.width = row * side_by_side;
   walk.columns = std::min(walk.width, kPieceColumns / slab.inner * slab.inner);
   walk.column_pieces = (walk.width + walk.columns - 1) / walk.columns;
-  walk.rows = std::max<size_t>(1, kTaskElements / walk.columns);
   const size_t whole_rows = slab.size() / walk.width;
+  walk.rows = std::clamp<size_t>(whole_rows / 8, kMinRows, kMaxRows);
   const size_t row_pieces = whole_rows / walk.rows + 1;
   pool.parallel_for(row_pieces * walk.column_pieces, visit_columns, &walk);
 }
