@@ -15,6 +15,7 @@
       "native/core/prepare_rows.cc",
       "native/core/qparams.cc",
       "native/core/quantize.cc",
+      "native/core/quantize_weights.cc",
       "native/core/ranges.cc",
       "native/core/reference.cc",
       "native/core/reference_quantize.cc",
