@@ -46,6 +46,12 @@ export function checkOptions<T extends object>(
 
 type TypedArrayConstructor<T> = { new (length: number): T; readonly prototype: T; readonly name: string };
 
+/** The class of a typed array: seen by what it is, not by its prototype, so a Proxy has none, and other realms count. */
+const classOf = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype) as object,
+  Symbol.toStringTag,
+)!.get as () => string | undefined;
+
 /**
  * Checks that `value` is a typed array of the wanted class whose buffer is attached and in bounds.
  * Detached and out-of-bounds views report length 0, so asking for the length alone would hide them.
@@ -55,12 +61,12 @@ export function checkTypedArray<T extends ArrayBufferView>(
   value: unknown,
   type: TypedArrayConstructor<T>,
 ): T {
-  if (!(value instanceof type)) {
-    if (ArrayBuffer.isView(value)) fail('ERR_QGEMM_DTYPE', name, `a ${type.name}`, value);
-    fail('ERR_QGEMM_ARGUMENT', name, `a ${type.name}`, value);
+  if (classOf.call(value) !== type.name) {
+    fail(ArrayBuffer.isView(value) ? 'ERR_QGEMM_DTYPE' : 'ERR_QGEMM_ARGUMENT', name, `a ${type.name}`, value);
   }
-  if (value.byteLength === 0) checkAttached(name, value);
-  return value;
+  const view = value as T;
+  if (view.byteLength === 0) checkAttached(name, view);
+  return view;
 }
 
 /** Throws DETACHED when the view's buffer was transferred, or was resized so that the view is out of bounds. */

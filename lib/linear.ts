@@ -71,7 +71,7 @@ export class Linear {
    * `nonFinite: 'error'`, DISPOSED, OUT_OF_MEMORY; `out` is then untouched
    */
   forward(x: Float32Array, out?: Float32Array): Float32Array {
-    if (!(#native in this)) Linear.#check(this);
+    Linear.#check(this);
     const m = rowsOf(x, out, this.#n, this.#k);
     const y = out ?? allocateResult(m * this.#n);
     native.linearForward(this.#native, x, m, y);
@@ -89,7 +89,7 @@ export class Linear {
    * thread are outstanding, and DETACHED when `out` was detached meanwhile
    */
   async forwardAsync(x: Float32Array, options?: ForwardAsyncOptions): Promise<Float32Array> {
-    if (!(#native in this)) Linear.#check(this);
+    Linear.#check(this);
     const given = checkOptions<ForwardAsyncOptions>('options', options, ['out', 'signal']);
     const { out, signal } = given;
     const m = rowsOf(x, out, this.#n, this.#k);

@@ -31,6 +31,7 @@
       "native/addon/async_queue.cc",
       "native/addon/cpu.cc",
       "native/addon/errors.cc",
+      "native/addon/glibc_compat.cc",
       "native/addon/linear.cc",
       "native/addon/linear_async.cc",
       "native/addon/mapping.cc",

@@ -41,7 +41,7 @@ describe.each(schemes)('Linear.forward, where x and out lie: %s', (scheme) => {
   it('takes views on a resizable ArrayBuffer', () => {
     // Newer than the library types of es2023.
     type Resizable = ArrayBuffer & { resize(bytes: number): void };
-    const Buffers = ArrayBuffer as new (bytes: number, options: { maxByteLength: number }) => Resizable;
+    const Buffers = ArrayBuffer as unknown as new (bytes: number, options: { maxByteLength: number }) => Resizable;
     const buffer = new Buffers(m * k * 4, { maxByteLength: m * k * 8 });
     const view = new Float32Array(buffer);
     view.set(x);

@@ -51,9 +51,13 @@ T* unwrap_handle(napi_env env, napi_value value) {
       napi_unwrap(env, value, &data) == napi_ok) {
     return static_cast<T*>(data);
   }
+  // N-API itself throws a TypeError for undefined and null.
   bool pending = false;
-  napi_is_exception_pending(env, &pending);
-  if (!pending) throw_error(env, code::kArgument, "%s handle expected", T::kName);
+  napi_value exception;
+  if (napi_is_exception_pending(env, &pending) == napi_ok && pending) {
+    napi_get_and_clear_last_exception(env, &exception);
+  }
+  throw_error(env, code::kArgument, "a native %s was expected", T::kName);
   return nullptr;
 }
 

@@ -34,11 +34,20 @@ class ScopedSignalBlock {
     sigfillset(&all);
     // What the thread itself raises must reach its handler (a crash reporter's, an emulator's): blocked, it would kill.
     for (const int own : {SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV}) sigdelset(&all, own);
-    pthread_sigmask(SIG_SETMASK, &all, &saved_);
+    set_mask(all, &saved_);
   }
-  ~ScopedSignalBlock() { pthread_sigmask(SIG_SETMASK, &saved_, nullptr); }
+  ~ScopedSignalBlock() { set_mask(saved_, nullptr); }
 
  private:
+  static void set_mask(const sigset_t& mask, sigset_t* previous) {
+#if defined(__linux__)
+    // The same as pthread_sigmask here, whose newest symbol version would tie the binary to glibc 2.32.
+    sigprocmask(SIG_SETMASK, &mask, previous);
+#else
+    pthread_sigmask(SIG_SETMASK, &mask, previous);
+#endif
+  }
+
   sigset_t saved_;
 };
 #else
