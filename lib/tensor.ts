@@ -75,16 +75,19 @@ export function checkGroupSize(name: string, groupSize: unknown, shape: readonly
 /** Numbers in any of the forms in which parameters come: an array or a typed array. */
 export type NumberList = readonly number[] | Float32Array | Float64Array | Int32Array | Int8Array | Uint8Array;
 
-function numbers(name: string, value: unknown, length: number): ArrayLike<unknown> {
+// Names of elements are made for wrong ones only: there may be millions of right ones.
+function numbers(name: string, value: unknown, length: number): ArrayLike<number> {
   if (ArrayBuffer.isView(value) && !(value instanceof DataView)) {
-    const view = value as Float32Array;
-    checkTypedArray(name, view, view.constructor as Float32ArrayConstructor);
-    checkLength(name, view, length, 'one per channel');
-    return view;
+    checkTypedArray(name, value, value.constructor as Float32ArrayConstructor);
+  } else if (!Array.isArray(value)) {
+    fail('ERR_QGEMM_ARGUMENT', name, 'an array of numbers', value);
   }
-  if (!Array.isArray(value)) fail('ERR_QGEMM_ARGUMENT', name, 'an array of numbers', value);
-  checkLength(name, value, length, 'one per channel');
-  return value;
+  const list = value as ArrayLike<number>;
+  checkLength(name, list, length, 'one per channel');
+  for (let i = 0; i < length; i++) {
+    if (typeof list[i] !== 'number') fail('ERR_QGEMM_ARGUMENT', `${name}[${i}]`, 'a number', list[i]);
+  }
+  return list;
 }
 
 /** Checks one scale: finite and > 0, also once rounded to float32. Returns the float32 value. */
@@ -97,23 +100,20 @@ export function checkScale(name: string, value: unknown): number {
 
 /** Copies `length` scales into float32, checking each. */
 export function checkScales(name: string, value: unknown, length: number): Float32Array {
-  const scales = Float32Array.from(numbers(name, value, length) as ArrayLike<number>);
-  for (let i = 0; i < length; i++) {
-    // Names are made for wrong values only: there may be millions of right ones.
-    if (!(scales[i]! > 0 && scales[i]! < Infinity)) checkScale(`${name}[${i}]`, (value as number[])[i]);
-  }
+  const list = numbers(name, value, length);
+  const scales = Float32Array.from(list);
+  const wrong = scales.findIndex((scale) => !(scale > 0 && scale < Infinity));
+  if (wrong >= 0) checkScale(`${name}[${wrong}]`, list[wrong]);
   return scales;
 }
 
 /** Copies `length` zero points, each checked to be a code of the dtype. */
 export function checkZeroPoints(name: string, value: unknown, length: number, dtype: QuantizedDType): Int32Array {
-  const list = numbers(name, value, length) as ArrayLike<number>;
+  const list = numbers(name, value, length);
   const { lowest, highest } = codeRange(dtype);
   const zeroPoints = Int32Array.from(list);
-  for (let i = 0; i < length; i++) {
-    const zero = zeroPoints[i]!;
-    if (zero !== list[i] || zero < lowest || zero > highest) checkInteger(`${name}[${i}]`, list[i], lowest, highest);
-  }
+  const wrong = zeroPoints.findIndex((zero, i) => zero !== list[i] || zero < lowest || zero > highest);
+  if (wrong >= 0) checkInteger(`${name}[${wrong}]`, list[wrong], lowest, highest);
   return zeroPoints;
 }
 
