@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { cpuInfo } from '../cpu.js';
-import { runBench, type BenchResult } from './bench.js';
+import { runBench, SHAPES, type BenchResult } from './bench.js';
 import { formatTable, toJson } from './text.js';
 
 export function addBench(program: Command): void {
@@ -10,10 +10,11 @@ export function addBench(program: Command): void {
     .description(
       'Times Linear.forward with int8 and float32 weights on a few shapes, in interleaved rounds, and checks the results.',
     )
+    .option('--quick', 'fewer shapes and rounds')
     .option('--json', 'as JSON')
-    .action((flags: { json?: boolean }) => {
+    .action((flags: { quick?: boolean; json?: boolean }) => {
       const cpu = cpuInfo();
-      const results = runBench();
+      const results = flags.quick ? runBench(SHAPES.slice(0, 1), 3) : runBench(SHAPES, 15);
       process.stdout.write(flags.json ? `${toJson({ cpu, results })}\n` : format(cpu, results));
     });
 }

@@ -22,7 +22,7 @@ export interface BenchResult {
   readonly cosine: number;
 }
 
-const SHAPES: readonly (readonly [m: number, k: number, n: number])[] = [
+export const SHAPES: readonly (readonly [m: number, k: number, n: number])[] = [
   [1, 384, 1536],
   [1, 1024, 4096],
   [16, 768, 768],
@@ -31,13 +31,12 @@ const SHAPES: readonly (readonly [m: number, k: number, n: number])[] = [
   [128, 768, 3072],
 ];
 
-const ROUNDS = 15;
 /** One sample repeats calls for about this long, so that the clock's resolution does not matter. */
 const SAMPLE_SECONDS = 0.004;
 
 /** Times every shape with both schemes in turn; throws when the two results do not agree. */
-export function runBench(): BenchResult[] {
-  return SHAPES.map(([m, k, n]) => {
+export function runBench(shapes: typeof SHAPES, rounds: number): BenchResult[] {
+  return shapes.map(([m, k, n]) => {
     const x = normal(m * k);
     const w = normal(n * k);
     const layers = (['float32', 'int8'] as const).map((scheme) => {
@@ -51,7 +50,7 @@ export function runBench(): BenchResult[] {
     const calls = layers.map((layer, index) => () => layer.forward(x, outputs[index]!));
     const repeats = calls.map((call) => Math.max(1, Math.round(SAMPLE_SECONDS / sample(call, 3))));
     const samples: number[][] = [[], []];
-    for (let round = 0; round < ROUNDS; ++round) {
+    for (let round = 0; round < rounds; ++round) {
       calls.forEach((call, index) => samples[index]!.push(sample(call, repeats[index]!)));
     }
     for (const layer of layers) layer.dispose();

@@ -62,18 +62,19 @@ const KNOWN = [
 
 export function checkConvertOptions(value: unknown): ConvertSettings {
   const options = checkOptions<ConvertOptions>('options', value, KNOWN);
-  const { symmetric = true, onProgress, signal } = options;
+  const { scheme = 'int8', granularity = 'per-channel', symmetric = true } = options;
+  const { activations = 'asymmetric', nonFinite = 'error', onProgress, signal } = options;
   if (typeof symmetric !== 'boolean') fail('ERR_QGEMM_ARGUMENT', 'symmetric', 'a boolean', symmetric);
   if (onProgress !== undefined && typeof onProgress !== 'function')
     fail('ERR_QGEMM_ARGUMENT', 'onProgress', 'a function', onProgress);
   if (signal !== undefined && !(signal instanceof AbortSignal))
     fail('ERR_QGEMM_ARGUMENT', 'signal', 'an AbortSignal', signal);
   return {
-    scheme: checkOneOf('scheme', options.scheme ?? 'int8', SCHEMES),
-    granularity: checkOneOf('granularity', options.granularity ?? 'per-channel', GRANULARITIES),
+    scheme: checkOneOf('scheme', scheme, SCHEMES),
+    granularity: checkOneOf('granularity', granularity, GRANULARITIES),
     symmetric,
-    activations: checkOneOf('activations', options.activations ?? 'asymmetric', ACTIVATION_RANGES),
-    nonFinite: checkOneOf('nonFinite', options.nonFinite ?? 'error', ['error', 'clip']),
+    activations: checkOneOf('activations', activations, ACTIVATION_RANGES),
+    nonFinite: checkOneOf('nonFinite', nonFinite, ['error', 'clip']),
     include: globs('include', options.include),
     exclude: globs('exclude', options.exclude),
     ...(onProgress && { onProgress }),
