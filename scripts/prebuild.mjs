@@ -1,0 +1,35 @@
+// Builds the addon for this platform into prebuilds/<platform>-<arch>/, the folder that the npm package carries and
+// lib/native.ts looks into. The build happens in a staged copy: prebuildify would empty the repository's own build/.
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { stage } from './cross-build.mjs';
+import { root, run } from './tools.mjs';
+
+const require = createRequire(import.meta.url);
+const prefix = dirname(dirname(process.execPath));
+const env = { ...process.env };
+if (existsSync(join(prefix, 'include/node/node_api.h'))) env.npm_config_nodedir = prefix;
+
+const platform = `${process.platform}-${process.arch}`;
+const target = join(root, 'prebuilds', platform);
+rmSync(target, { recursive: true, force: true });
+run(
+  process.execPath,
+  [
+    require.resolve('prebuildify/bin.js'),
+    '--napi',
+    '--strip',
+    '--tag-libc',
+    '--target',
+    `node@${process.versions.node}`,
+    '--cwd',
+    stage('prebuild'),
+    '--out',
+    root,
+    '--node-gyp',
+    require.resolve('node-gyp/bin/node-gyp.js'),
+  ],
+  { env },
+);
+console.log(`prebuilds/${platform}: ${readdirSync(target).join(', ')}`);
