@@ -77,7 +77,7 @@ describe('an interrupted conversion', () => {
 
   it('process.exit() in the middle leaves nothing', () => {
     const script = join(folder, 'exit.cjs');
-    const index = join(import.meta.dirname, '..', 'dist', 'index.js');
+    const index = join(__dirname, '..', 'dist', 'index.js');
     writeFileSync(
       script,
       `require(${JSON.stringify(index)}).convert(${JSON.stringify(input)}, ${JSON.stringify(output)}, { onProgress: () => process.exit(7) });`,

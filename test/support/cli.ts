@@ -1,7 +1,7 @@
 import { spawn, spawnSync, type ChildProcess, type SpawnSyncReturns } from 'node:child_process';
 import { join } from 'node:path';
 
-export const cliPath: string = join(import.meta.dirname, '..', '..', 'dist', 'cli.js');
+export const cliPath: string = join(__dirname, '..', '..', 'dist', 'cli.js');
 
 /** Runs `qgemm` to its end. */
 export function qgemm(...args: string[]): SpawnSyncReturns<string> {
