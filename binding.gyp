@@ -40,7 +40,7 @@
       "conditions": [
         ["OS=='linux'", { "ldflags": ["-Wl,-z,nodelete"] }],
         ["target_arch=='x64'", {
-          "dependencies": ["qgemm_avx2", "qgemm_avxvnni", "qgemm_avx512", "qgemm_avx512vnni"]
+          "dependencies": ["qgemm_avx2", "qgemm_avxvnni", "qgemm_avx512", "qgemm_avx512vnni", "qgemm_amxint8"]
         }],
         ["target_arch=='arm64'", {
           "dependencies": ["qgemm_neon", "qgemm_neondot", "qgemm_neoni8mm"]
@@ -82,6 +82,14 @@
           "cflags": ["<@(qgemm_avx512vnni_cflags)"],
           "xcode_settings": { "OTHER_CFLAGS": ["<@(qgemm_avx512vnni_cflags)"] },
           "msvs_settings": { "VCCLCompilerTool": { "AdditionalOptions": ["<@(qgemm_avx512vnni_msvc)"] } }
+        },
+        {
+          "target_name": "qgemm_amxint8",
+          "type": "static_library",
+          "sources": ["<@(qgemm_amxint8_sources)"],
+          "cflags": ["<@(qgemm_amxint8_cflags)"],
+          "xcode_settings": { "OTHER_CFLAGS": ["<@(qgemm_amxint8_cflags)"] },
+          "msvs_settings": { "VCCLCompilerTool": { "AdditionalOptions": ["<@(qgemm_amxint8_msvc)"] } }
         }
       ]
     }],

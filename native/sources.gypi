@@ -131,6 +131,24 @@
     ],
     "qgemm_neoni8mm_msvc": [
       "/arch:armv8.6"
+    ],
+    "qgemm_amxint8_sources": [
+      "native/kernels/x86/gemm_u8s8f32_amxint8.cc"
+    ],
+    "qgemm_amxint8_cflags": [
+      "-mavx2",
+      "-mfma",
+      "-mavx512f",
+      "-mavx512bw",
+      "-mavx512vl",
+      "-mavx512dq",
+      "-mprefer-vector-width=512",
+      "-Wno-maybe-uninitialized",
+      "-mamx-tile",
+      "-mamx-int8"
+    ],
+    "qgemm_amxint8_msvc": [
+      "/arch:AVX512"
     ]
   }
 }

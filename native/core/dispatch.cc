@@ -25,6 +25,7 @@ namespace {
 [[maybe_unused]] constexpr uint32_t features_avxvnni = kAvx2 | kAvxVnni;
 [[maybe_unused]] constexpr uint32_t features_avx512 = kAvx2 | kAvx512;
 [[maybe_unused]] constexpr uint32_t features_avx512vnni = kAvx2 | kAvx512 | kAvx512Vnni;
+[[maybe_unused]] constexpr uint32_t features_amxint8 = kAvx2 | kAvx512 | kAmxInt8;
 [[maybe_unused]] constexpr uint32_t features_neon = kNeon;
 [[maybe_unused]] constexpr uint32_t features_neondot = kNeon | kNeonDot;
 [[maybe_unused]] constexpr uint32_t features_neoni8mm = kNeon | kNeonI8mm;
@@ -83,15 +84,16 @@ constexpr Tag kTags[] = {
     {"neoni8mm", kAllArm | kAllX86},
 };
 
-// The demanded kernel if it is of this operation, else the best ISA's line with the fewest rows that still takes all m,
-// or its largest.
+// The demanded kernel if it is of this operation; else, of the best ISA, the line with the fewest rows that still takes
+// all m, or its largest. An ISA whose smallest tile has more than twice m rows leaves the call to the next one (AMX).
 template <typename Fn>
 const Kernel<Fn>& choose(KernelList<Fn> kernels, const DispatchConfig& config, size_t m) {
   const Kernel<Fn>* best = nullptr;
   for (const Kernel<Fn>& kernel : kernels) {
     if (!config.kernel.empty() && config.kernel == kernel.name) return kernel;
     if ((kernel.features & ~config.features) != 0) continue;
-    if (best == nullptr || (strcmp(best->isa, kernel.isa) == 0 && kernel.mr >= m)) best = &kernel;
+    const bool other_isa = best != nullptr && strcmp(best->isa, kernel.isa) != 0;
+    if (best == nullptr || (other_isa ? best->mr > 2 * m && kernel.mr < best->mr : kernel.mr >= m)) best = &kernel;
   }
   return *best;  // scalar lines need no feature
 }
@@ -184,6 +186,9 @@ const Kernel<DequantizeFn>& choose_dequantize(const DispatchConfig& config) {
   return choose(dequantize_kernels(), config, 1);
 }
 
-const char* best_isa(const DispatchConfig& config) { return choose_gemm_u8s8f32(config, 1).isa; }
+const char* best_isa(const DispatchConfig& config) {
+  constexpr size_t kManyRows = 64;  // enough for every ISA
+  return choose_gemm_u8s8f32(config, kManyRows).isa;
+}
 
 }  // namespace qgemm

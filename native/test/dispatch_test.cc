@@ -57,7 +57,7 @@ const Kernel<GemmU8S8Fn>& first_of(const char* isa) {
 }
 
 QGEMM_TEST(the_best_instructions_of_each_cpu_are_used) {
-  const char* expected[] = {"scalar", "avx2", "avxvnni", "avx2", "avx512vnni", "avx512vnni"};
+  const char* expected[] = {"scalar", "avx2", "avxvnni", "avx2", "avx512vnni", "amxint8"};
   for (size_t i = 0; i < std::size(kCpus); ++i) {
     const DispatchConfig config = config_of(kCpus[i].features);
     const char* isa = choose_gemm_u8s8f32(config, 64).isa;
@@ -66,6 +66,14 @@ QGEMM_TEST(the_best_instructions_of_each_cpu_are_used) {
     EXPECT(fits, "%s: %s, expected %s", kCpus[i].name, isa, expected[i]);
     EXPECT(std::strcmp(best_isa(config), isa) == 0, "%s: best_isa says %s", kCpus[i].name, best_isa(config));
   }
+}
+
+QGEMM_TEST(small_batches_are_left_to_the_next_isa) {
+  const DispatchConfig config = config_of(kAvx2 | kAvxVnni | kAvx512 | kAvx512Vnni | kAmxInt8);
+  EXPECT(std::strcmp(choose_gemm_u8s8f32(config, 1).isa, "avx512vnni") == 0, "%s", choose_gemm_u8s8f32(config, 1).name);
+  EXPECT(choose_gemm_u8s8f32(config, 1).mr == 1, "%s", choose_gemm_u8s8f32(config, 1).name);
+  EXPECT(std::strcmp(choose_gemm_u8s8f32(config, 15).isa, "avx512vnni") == 0, "%s", choose_gemm_u8s8f32(config, 15).name);
+  EXPECT(std::strcmp(choose_gemm_u8s8f32(config, 16).isa, "amxint8") == 0, "%s", choose_gemm_u8s8f32(config, 16).name);
 }
 
 QGEMM_TEST(one_row_has_its_own_kernel_where_there_is_one) {

@@ -5,9 +5,10 @@
 
 #if defined(__x86_64__) && defined(__linux__)
 #include <signal.h>
-#include <ucontext.h>
 
 #include <cstring>
+
+#include "test/emulator_state.h"
 
 namespace qgemm {
 namespace test {
@@ -16,16 +17,6 @@ namespace {
 // The signal frame's XSAVE area, in its standard format: legacy region with XMM at 160, header at 512, upper halves of
 // YMM at 576 (Intel SDM volume 1, 13.4).
 constexpr size_t kXmm = 160, kXstateBv = 512, kYmmHigh = 576;
-
-// General registers in the order of their encoding.
-constexpr int kGeneral[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
-                              REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
-
-struct Machine {
-  ucontext_t* context;
-  uint8_t* xsave() const { return reinterpret_cast<uint8_t*>(context->uc_mcontext.fpregs); }
-  uint64_t general(int index) const { return static_cast<uint64_t>(context->uc_mcontext.gregs[kGeneral[index]]); }
-};
 
 struct Ymm {
   uint8_t bytes[32];
@@ -49,15 +40,6 @@ void write_ymm(const Machine& machine, int index, const Ymm& value) {
   memcpy(machine.xsave() + kYmmHigh + 16 * index, value.bytes + 16, 16);
 }
 
-// A three-byte VEX prefix with what follows it up to the end of the memory operand.
-struct Decoded {
-  int map, pp, vvvv, length, opcode;  // length: 0 or 1, for 128 or 256 bits
-  int reg, rm;
-  bool memory;
-  uint64_t address;
-  const uint8_t* next;
-};
-
 int32_t read_i32(const uint8_t* p) {
   int32_t value;
   memcpy(&value, p, sizeof value);
@@ -68,10 +50,11 @@ int32_t read_i32(const uint8_t* p) {
 void decode_memory(const Machine& machine, int mod, int x, int b, const uint8_t* p, Decoded* out) {
   const int rm = out->rm & 7;
   uint64_t address = 0;
+  out->stride = 0;
   bool base_is_next = false;
   if (rm == 4) {
     const int sib = *p++, index = (sib >> 3 & 7) | x << 3, base = (sib & 7) | b << 3;
-    if (index != 4) address += machine.general(index) << (sib >> 6);
+    if (index != 4) out->stride = machine.general(index) << (sib >> 6);
     if ((sib & 7) == 5 && mod == 0) {
       address += static_cast<int64_t>(read_i32(p));
       p += 4;
@@ -118,7 +101,7 @@ void vpdpbusd(const Machine& machine, const Decoded& instruction) {
   const Ymm a = read_ymm(machine, instruction.vvvv);
   Ymm w;
   if (instruction.memory) {
-    memcpy(w.bytes, reinterpret_cast<const void*>(instruction.address), sizeof w.bytes);
+    memcpy(w.bytes, reinterpret_cast<const void*>(instruction.address + instruction.stride), sizeof w.bytes);
   } else {
     w = read_ymm(machine, instruction.rm);
   }
@@ -136,11 +119,12 @@ void vpdpbusd(const Machine& machine, const Decoded& instruction) {
 // Does the instruction at the program counter and steps over it. False when it is not one of ours.
 bool emulate_one(const Machine& machine) {
   Decoded instruction = {};
-  if (!decode(machine, &instruction) || instruction.map != 2 || instruction.pp != 1 || instruction.length != 1 ||
-      instruction.opcode != 0x50) {
+  if (!decode(machine, &instruction)) return false;
+  if (instruction.map == 2 && instruction.pp == 1 && instruction.length == 1 && instruction.opcode == 0x50) {
+    vpdpbusd(machine, instruction);
+  } else if (!emulate_amx(instruction)) {
     return false;
   }
-  vpdpbusd(machine, instruction);
   machine.context->uc_mcontext.gregs[REG_RIP] = reinterpret_cast<greg_t>(instruction.next);
   return true;
 }
@@ -159,12 +143,14 @@ void on_illegal_instruction(int, siginfo_t*, void* context) {
 }  // namespace
 
 uint32_t install_emulator() {
-  if ((cpu_features() & kAvx2) == 0) return 0;
+  const uint32_t features = cpu_features();
+  if ((features & kAvx2) == 0) return 0;
   struct sigaction action = {};
   action.sa_sigaction = on_illegal_instruction;
   action.sa_flags = SA_SIGINFO;
   sigaction(SIGILL, &action, nullptr);
-  return kAvxVnni;
+  // The epilogue of the AMX kernel is AVX-512 code, which is not emulated.
+  return (features & kAvx512) != 0 ? kAvxVnni | kAmxInt8 : kAvxVnni;
 }
 
 }  // namespace test
