@@ -41,6 +41,7 @@ function costs({ files, memory, speed }) {
     ['resident memory of the process', memory.float32.resident, memory.int8.resident, megabytes, 'smaller'],
     ['sentences per second', float32.sentencesPerSecond, int8.sentencesPerSecond, (x) => x.toFixed(0), 'faster'],
     ['time in the ten weight matmuls', float32.matmulMilliseconds, int8.matmulMilliseconds, milliseconds, 'smaller'],
+    ['time in the rest, which is JavaScript', elsewhere(float32), elsewhere(int8), milliseconds, 'smaller'],
   ];
   return [
     row('', 'float32', 'int8', ''),
@@ -112,6 +113,11 @@ function ratio(a, b, better) {
 /** @param {number} bytes */
 function megabytes(bytes) {
   return `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+/** @param {import('./speed.mjs').Speed} speed */
+function elsewhere({ milliseconds, matmulMilliseconds }) {
+  return milliseconds - matmulMilliseconds;
 }
 
 /** @param {number} value */

@@ -12,7 +12,7 @@ import { gatherWeights } from './use-lite.mjs';
 
 /** @typedef {Awaited<ReturnType<typeof collectResults>>['results']} Results */
 
-const NEIGHBOURS = 6;
+const NEIGHBOURS = 4;
 
 /**
  * @param {{ texts: string[], source: string, barsApply: boolean, rounds: number }} input `source` says where the texts
