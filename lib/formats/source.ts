@@ -15,6 +15,20 @@ export interface SourceTensor {
   readInto(target: Uint8Array, position: number): void;
 }
 
+/**
+ * The 8-bit codes of a weight that its file holds quantized already: w = (code - zeroPoint) * scale. The conversion keeps
+ * them as they are; nothing is rounded a second time.
+ */
+export interface QuantizedCodes {
+  /** The codes, dtype I8 or U8, in the shape and layout of the weight. */
+  readonly codes: SourceTensor;
+  /** One scale, or N of them. Reads the file. */
+  readScales(): Float32Array;
+  /** As many as scales, within the dtype of the codes; null where all are 0. Reads the file. */
+  readZeroPoints(): Int32Array | null;
+  readonly granularity: 'per-channel' | 'per-tensor';
+}
+
 /** How a matrix is multiplied by: y[M, N] = x[M, K] . W, and how W lies in its file. */
 export interface MatmulWeight {
   readonly n: number;
@@ -23,6 +37,11 @@ export interface MatmulWeight {
   readonly layout: 'nk' | 'kn';
   /** Name of the 1-d tensor of N values that is added to the product, where the file says so. */
   readonly bias?: string;
+  /**
+   * Present where the file holds the weight in 8 bits. The tensor of the weight's name then yields its dequantized values,
+   * dtype F32, for whoever wants another scheme.
+   */
+  readonly quantized?: QuantizedCodes;
 }
 
 /** What a format's reader makes of a path: named tensors, and which of them are matmul weights. */
