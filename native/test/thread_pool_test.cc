@@ -132,6 +132,38 @@ QGEMM_TEST(jobs_run_on_other_threads) {
   EXPECT(elsewhere == kJobs, "%d of %d jobs ran on another thread", elsewhere.load(), kJobs);
 }
 
+QGEMM_TEST(a_withdrawn_job_never_runs) {
+  pool().set_num_threads(1);
+  struct Blocker : ThreadPool::Job {
+    std::atomic<int> state{0};  // 1: running, 2: may end, 3: over
+  } blocker;
+  blocker.run = [](ThreadPool::Job* base) {
+    auto& state = static_cast<Blocker*>(base)->state;
+    state = 1;
+    wait_until(state, 2);
+    state = 3;
+  };
+  std::atomic<int> done{0};
+  CountingJob jobs[3];
+  for (CountingJob& job : jobs) {
+    job.done = &done;
+    job.run = [](ThreadPool::Job* base) { ++*static_cast<CountingJob*>(base)->done; };
+  }
+  EXPECT(pool().submit(&blocker), "submit found no thread");
+  EXPECT(wait_until(blocker.state, 1), "the first job does not run");
+  for (CountingJob& job : jobs) EXPECT(pool().submit(&job), "submit found no thread");
+  EXPECT(!pool().withdraw(&blocker), "a running job was withdrawn");
+  EXPECT(pool().withdraw(&jobs[2]) && pool().withdraw(&jobs[0]), "a queued job was not withdrawn");
+  EXPECT(!pool().withdraw(&jobs[0]), "a job was withdrawn twice");
+  CountingJob last = {};
+  last.done = &done;
+  last.run = jobs[1].run;
+  EXPECT(pool().submit(&last), "submit found no thread");
+  blocker.state = 2;
+  EXPECT(wait_until(done, 2), "%d of the 2 jobs that were left ran", done.load());
+  EXPECT(wait_until(blocker.state, 3), "the first job did not end");
+}
+
 QGEMM_TEST(tasks_run_with_the_default_floating_point_environment) {
   pool().set_num_threads(4);
   struct Context {
