@@ -2,7 +2,7 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/', 'build*/', 'prebuilds/', 'docs/api/', 'node_modules/', 'bench/results/', '.cache/'] },
+  { ignores: ['dist/', 'build*/', 'prebuilds/', 'docs/api/', 'node_modules/', 'bench/results/', 'bench/build/', '.cache/'] },
   js.configs.recommended,
   ...tseslint.configs.strict,
   {

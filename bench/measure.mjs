@@ -1,0 +1,52 @@
+// Interleaved rounds: in each round every contestant is timed once, one after the other, so that a slow second of a
+// shared machine hits them all.
+import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const SAMPLE_MS = 2; // one sample repeats a call until it takes about this long
+const BUDGET_MS = 4000; // for one shape; fewer rounds where calls are slow
+const MIN_ROUNDS = 5;
+
+export function summary(samples) {
+  const sorted = [...samples].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const median = sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  return { median, best: sorted[0], samples: sorted.length };
+}
+
+/** Milliseconds per call. Synchronous functions pay no await. */
+async function time(contestant, repeats) {
+  const { run } = contestant;
+  const start = performance.now();
+  if (contestant.async) for (let i = 0; i < repeats; i += 1) await run();
+  else for (let i = 0; i < repeats; i += 1) run();
+  return (performance.now() - start) / repeats;
+}
+
+/**
+ * Times contestants {name, run, async}; calls each `between` once per round. Returns name -> {median, best} in
+ * milliseconds. `settle` milliseconds pass before each sample: threads of the one before may still be spinning.
+ */
+export async function interleave(contestants, rounds, settle, between) {
+  const repeats = new Map();
+  let round = 0;
+  for (const contestant of contestants) {
+    await time(contestant, 1);
+    const once = await time(contestant, 1);
+    repeats.set(contestant, Math.max(1, Math.min(2000, Math.round(SAMPLE_MS / once))));
+    round += Math.max(once, SAMPLE_MS);
+  }
+  const count = Math.max(Math.min(MIN_ROUNDS, rounds), Math.min(rounds, Math.floor(BUDGET_MS / round)));
+  const samples = new Map(contestants.map(({ name }) => [name, []]));
+  for (let i = 0; i < count; i += 1) {
+    // Each contestant follows each other one in turn.
+    const order = contestants.map((_, at) => contestants[(at + i) % contestants.length]);
+    for (const contestant of order) {
+      if (settle > 0) await sleep(settle);
+      await time(contestant, 1); // caches hold its own data, whoever ran before
+      samples.get(contestant.name).push(await time(contestant, repeats.get(contestant)));
+    }
+    between();
+  }
+  return new Map([...samples].map(([name, values]) => [name, summary(values)]));
+}

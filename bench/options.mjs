@@ -1,0 +1,71 @@
+// The command line of the benchmark.
+import { parseArgs } from 'node:util';
+
+const ROWS = [1, 4, 16, 64, 128, 512];
+const WEIGHTS = [
+  [384, 384],
+  [384, 1536],
+  [768, 768],
+  [768, 3072],
+  [3072, 768],
+  [1024, 4096],
+  [4096, 4096],
+  [4096, 11008],
+];
+
+export const HELP = `Usage: npm run bench -- [options]
+
+Compares Linear.forward in int8 and float32 with onnxruntime-node (npm run bench:peers installs it), in one
+process, in interleaved rounds, with every result checked. Times are for one call, K by N weights, M rows.
+
+  --shapes MxKxN[,...]   these shapes only, for instance 1x768x3072,16x768x3072
+  --threads N[,...]      numbers of threads (default: 1,2)
+  --rounds N             rounds per shape (default: 15, fewer where a round takes long)
+  --quick                M in 1, 16, 128 and three weights, 5 rounds, one thread
+  --no-calls             leave out the tiny calls and the event-loop gap
+  --json FILE            where to write the results (default: bench/results/<time>.json)
+  --help
+`;
+
+function positiveInteger(option, text) {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new Error(`${option} must be a positive integer, got "${text}"`);
+  return value;
+}
+
+function parseShapes(text) {
+  return text.split(',').map((shape) => {
+    const sizes = shape.split('x').map((size) => positiveInteger('--shapes', size));
+    if (sizes.length !== 3) throw new Error(`--shapes must be a list of MxKxN, got "${shape}"`);
+    return sizes;
+  });
+}
+
+const grid = (rows, weights) => weights.flatMap(([k, n]) => rows.map((m) => [m, k, n]));
+
+/** Returns {shapes: [m, k, n][], threads, rounds, calls, json} or {help: true}. Throws an Error with one sentence. */
+export function parseOptions(args) {
+  const { values } = parseArgs({
+    args,
+    options: {
+      shapes: { type: 'string' },
+      threads: { type: 'string' },
+      rounds: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      'no-calls': { type: 'boolean', default: false },
+      json: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) return { help: true };
+  const quickGrid = grid([1, 16, 128], [WEIGHTS[0], WEIGHTS[3], WEIGHTS[6]]);
+  return {
+    shapes: values.shapes ? parseShapes(values.shapes) : values.quick ? quickGrid : grid(ROWS, WEIGHTS),
+    threads: (values.threads ?? (values.quick ? '1' : '1,2'))
+      .split(',')
+      .map((text) => positiveInteger('--threads', text)),
+    rounds: positiveInteger('--rounds', values.rounds ?? (values.quick ? '5' : '15')),
+    calls: !values['no-calls'],
+    json: values.json,
+  };
+}
