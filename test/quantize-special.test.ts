@@ -35,6 +35,17 @@ describe('special values', () => {
     expect([p.scales[0], p.zeroPoints[0]]).toEqual([scale, zeroPoint]);
   });
 
+  test.each([
+    ['qgemm', -128],
+    ['torch', -128],
+    ['torch-dynamic', 127],
+    ['onnx', 0],
+  ] as const)('all zeros, asymmetric int8, numerics %s: zero point %d', (numerics, zeroPoint) => {
+    const q = quantize(new Float32Array(3), [3], { dtype: 'int8', symmetric: false, numerics });
+    expect(Array.from(q.data)).toEqual([zeroPoint, zeroPoint, zeroPoint]);
+    expect(q.zeroPoints[0]).toBe(zeroPoint);
+  });
+
   test('a constant row uses the whole range up to it', () => {
     const p = chooseQParams(new Float32Array(40).fill(3), [40], { dtype: 'uint8', numerics: 'torch' });
     expect([p.scales[0], p.zeroPoints[0]]).toEqual([Math.fround(3 / 255), 0]);

@@ -18,6 +18,7 @@ typedef __mmask16 Mask;
 
 static inline Mask first_lanes(size_t n) { return static_cast<Mask>((1u << n) - 1u); }
 
+static inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 static inline F32 f32_load(const float* p) { return _mm512_loadu_ps(p); }
 static inline F32 f32_load_n(const float* p, size_t n) { return _mm512_maskz_loadu_ps(first_lanes(n), p); }
 static inline void f32_store(float* p, F32 v) { _mm512_storeu_ps(p, v); }

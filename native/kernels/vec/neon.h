@@ -12,6 +12,8 @@ typedef float32x4_t F32;
 typedef int32x4_t I32;
 typedef uint32x4_t Mask;
 
+static inline void prefetch(const void* p) { __builtin_prefetch(p); }
+
 // NEON has no masked access: a short piece goes through memory of our own.
 static inline F32 f32_load(const float* p) { return vld1q_f32(p); }
 static inline F32 f32_load_n(const float* p, size_t n) {

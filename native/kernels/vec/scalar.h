@@ -13,6 +13,8 @@ typedef float F32;
 typedef int32_t I32;
 typedef bool Mask;
 
+static inline void prefetch(const void*) {}  // a hint that p is read soon
+
 // `_n` forms touch the first n lanes only, 0 <= n < kLanes; the others read as 0.
 static inline F32 f32_load(const float* p) { return *p; }
 static inline F32 f32_load_n(const float*, size_t) { return 0.0f; }
