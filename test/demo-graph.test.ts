@@ -3,10 +3,10 @@ import { dirname, join } from 'node:path';
 import { loadGraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
-import { Linear, loadModel } from 'qgemm';
-import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { loadModel } from 'qgemm';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { EMBEDDING_WIDTH, Encoder } from '../examples/demo/encoder.mjs';
-import { convertModel, readVocabulary, VARIANTS } from '../examples/demo/model-files.mjs';
+import { convertModel, readVocabulary } from '../examples/demo/model-files.mjs';
 import { Tokenizer } from '../examples/demo/tokenizer.mjs';
 import { gatherWeights } from '../examples/demo/use-lite.mjs';
 
@@ -43,62 +43,46 @@ async function createGraph(): Promise<(ids: number[][]) => Promise<Float32Array>
   };
 }
 
-describe('the float32 run agrees with the published graph in TensorFlow.js', () => {
-  let graph: Awaited<ReturnType<typeof createGraph>>;
-  let encoder: Encoder;
-  const tokenizer = new Tokenizer(readVocabulary());
+// Kernels give the same bytes there as here, and TensorFlow.js takes minutes: nothing to learn for a lot of time.
+const emulated = process.env['QGEMM_TEST_SLOW_CPU'] === '1';
 
-  beforeAll(async () => {
-    graph = await createGraph();
-    encoder = new Encoder(gatherWeights(loadModel((await convertModel('float32')).path)));
-  });
+describe.skipIf(emulated)(
+  'the float32 run agrees with the published graph in TensorFlow.js (not on an emulated CPU)',
+  () => {
+    let graph: Awaited<ReturnType<typeof createGraph>>;
+    let encoder: Encoder;
+    const tokenizer = new Tokenizer(readVocabulary());
 
-  async function maxDifference(texts: string[]): Promise<number> {
-    const ids = texts.map((text) => tokenizer.encode(text));
-    const expected = await graph(ids);
-    const actual = encoder.embed(ids);
-    expect(actual).toHaveLength(texts.length * EMBEDDING_WIDTH);
-    expect(expected).toHaveLength(actual.length);
-    return actual.reduce((max, value, i) => Math.max(max, Math.abs(value - expected[i]!)), 0);
-  }
-
-  it('on texts of different lengths in one batch, an empty one among them', async () => {
-    const texts = [
-      'How old are you?',
-      'What is your age?',
-      '',
-      'x',
-      'The officers seized an automatic rifle the man was carrying, then the man got out of the truck.',
-      'I \u2764\ufe0f \u6f22\u5b57 & 100 % \u201cquotes\u201d \u2014 http://example.org',
-    ];
-    expect(await maxDifference(texts)).toBeLessThan(TOLERANCE);
-  });
-
-  it('on a text of more than 128 tokens, of which the rest is dropped', async () => {
-    const text = 'word and another word, '.repeat(40);
-    expect(tokenizer.encode(text).length).toBeGreaterThan(128);
-    expect(await maxDifference([text])).toBeLessThan(TOLERANCE);
-  });
-});
-
-describe('the ten matmuls by weights run in Linear', () => {
-  it.each(VARIANTS)('%s: ten layers in the file, each called once in a pass', async (variant) => {
-    const model = loadModel((await convertModel(variant)).path);
-    expect(model.names).toHaveLength(10);
-    const encoder = new Encoder(gatherWeights(model));
-    const forward = vi.spyOn(Linear.prototype, 'forward');
-    encoder.embed([[6, 7, 8]]);
-    expect(new Set(forward.mock.contexts).size).toBe(10);
-    expect(forward).toHaveBeenCalledTimes(10);
-    forward.mockRestore();
-  });
-
-  it('a text gives the same bytes alone and in a batch', async () => {
-    const encoder = new Encoder(gatherWeights(loadModel((await convertModel('int8')).path)));
-    const texts = [[9, 10, 11], [], Array.from({ length: 200 }, (_, i) => 100 + i), [12], [13, 14]];
-    const together = encoder.embed(texts);
-    texts.forEach((ids, row) => {
-      expect(encoder.embed([ids])).toEqual(together.slice(row * EMBEDDING_WIDTH, (row + 1) * EMBEDDING_WIDTH));
+    beforeAll(async () => {
+      graph = await createGraph();
+      encoder = new Encoder(gatherWeights(loadModel((await convertModel('float32')).path)));
     });
-  });
-});
+
+    async function maxDifference(texts: string[]): Promise<number> {
+      const ids = texts.map((text) => tokenizer.encode(text));
+      const expected = await graph(ids);
+      const actual = encoder.embed(ids);
+      expect(actual).toHaveLength(texts.length * EMBEDDING_WIDTH);
+      expect(expected).toHaveLength(actual.length);
+      return actual.reduce((max, value, i) => Math.max(max, Math.abs(value - expected[i]!)), 0);
+    }
+
+    it('on texts of different lengths in one batch, an empty one among them', async () => {
+      const texts = [
+        'How old are you?',
+        'What is your age?',
+        '',
+        'x',
+        'The officers seized an automatic rifle the man was carrying, then the man got out of the truck.',
+        'I \u2764\ufe0f \u6f22\u5b57 & 100 % \u201cquotes\u201d \u2014 http://example.org',
+      ];
+      expect(await maxDifference(texts)).toBeLessThan(TOLERANCE);
+    });
+
+    it('on a text of more than 128 tokens, of which the rest is dropped', async () => {
+      const text = 'word and another word, '.repeat(40);
+      expect(tokenizer.encode(text).length).toBeGreaterThan(128);
+      expect(await maxDifference([text])).toBeLessThan(TOLERANCE);
+    });
+  },
+);

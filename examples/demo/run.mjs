@@ -42,6 +42,8 @@ function toRows(texts, embeddings) {
   }));
 }
 
+// A reader that has seen enough (`| head`) closes the pipe: no reason to complain.
+process.stdout.on('error', (error) => process.exit('code' in error && error.code === 'EPIPE' ? 0 : 1));
 try {
   process.exitCode = await main();
 } catch (error) {
