@@ -1,8 +1,9 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { request } from 'node:http';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 
 const examples = join(__dirname, '..', 'examples');
 const run = (name: string) => promisify(execFile)(process.execPath, [join(examples, name)]);
@@ -55,6 +56,24 @@ describe('server.mjs', () => {
     expect((await fetch(`${url}/other`)).status).toBe(404);
     expect((await post(url, new Uint8Array(5 * 1024 * 1024))).status).toBe(413);
     expect((await fetch(`${url}/health`)).status).toBe(200);
+  });
+
+  it('answers 503 while 64 requests are in flight, and serves again when they have gone', async () => {
+    const url = await start();
+    // Requests that announce a body and never send it.
+    const stuck = Array.from({ length: 64 }, () => {
+      const pending = request(`${url}/forward`, { method: 'POST', headers: { 'content-length': 384 * 4 } });
+      pending.on('error', () => undefined);
+      pending.flushHeaders();
+      return pending;
+    });
+    const row = new Float32Array(384);
+    const statusBecomes = (wanted: number): Promise<void> =>
+      vi.waitFor(async () => expect((await post(url, row)).status).toBe(wanted), { timeout: 20_000 });
+    await statusBecomes(503);
+    expect((await post(url, row)).headers.get('retry-after')).toBe('1');
+    for (const pending of stuck) pending.destroy();
+    await statusBecomes(200);
   });
 
   it('finishes and exits on SIGTERM', async () => {
