@@ -1,5 +1,5 @@
-// Loads the addon into one JavaScript thread: reads the environment variables, makes the thread's own state, and has each
-// source file add its functions.
+// Loads the addon into one JavaScript thread: reads the environment variables, makes the thread's own state, and has
+// each source file add its functions.
 #include <node_api.h>
 
 #include <cstdlib>

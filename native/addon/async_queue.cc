@@ -21,8 +21,8 @@ AsyncQueue* AsyncQueue::of(napi_env env) {
     return nullptr;
   }
   napi_unref_threadsafe_function(env, queue->notify_);
-  // Clean-up hooks run in reverse order: this one before the thread-safe function's own, so that no pool thread calls it
-  // when it is gone.
+  // Clean-up hooks run in reverse order: this one before the thread-safe function's own, so that no pool thread calls
+  // it when it is gone.
   napi_add_env_cleanup_hook(env, close, queue);
   state->async = queue;
   return queue;

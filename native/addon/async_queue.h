@@ -40,16 +40,16 @@ class AsyncJob : public ThreadPool::Job {
 
 /// The asynchronous operations of one JavaScript thread.
 ///
-/// Finished jobs are collected and delivered together through one thread-safe function, which keeps the event loop alive
-/// only while jobs are outstanding. When the environment goes away (worker.terminate()) jobs are cancelled, and the
-/// teardown waits for those that are running: nothing that they write to is freed under them.
+/// Finished jobs are collected and delivered together through one thread-safe function, which keeps the event loop
+/// alive only while jobs are outstanding. When the environment goes away (worker.terminate()) jobs are cancelled, and
+/// the teardown waits for those that are running: nothing that they write to is freed under them.
 class AsyncQueue {
  public:
   /// The queue of this environment, made at first use. Null, with an exception pending, when that fails.
   static AsyncQueue* of(napi_env env);
 
-  /// Queues `job` and takes it over. `done(error | null)` is called from the event loop; `result` stays alive until then.
-  /// Returns the job's id, or 0 with an exception pending.
+  /// Queues `job` and takes it over. `done(error | null)` is called from the event loop; `result` stays alive until
+  /// then. Returns the job's id, or 0 with an exception pending.
   uint32_t submit(AsyncJob* job, napi_value result, napi_value done);
 
   /// Asks a job to stop; `done` is called all the same. Unknown ids (it is over) are ignored.

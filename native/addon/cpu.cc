@@ -1,7 +1,8 @@
+#include "addon/cpu.h"
+
 #include <napi.h>
 
 #include "addon/args.h"
-#include "addon/cpu.h"
 #include "addon/env_state.h"
 #include "core/cpu.h"
 #include "core/dispatch.h"

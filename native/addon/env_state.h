@@ -5,8 +5,8 @@ namespace qgemm::addon {
 
 class AsyncQueue;
 
-/// What this addon keeps for one JavaScript thread (the main thread or a Worker), as instance data: nothing of JavaScript
-/// is ever shared between threads.
+/// What this addon keeps for one JavaScript thread (the main thread or a Worker), as instance data: nothing of
+/// JavaScript is ever shared between threads.
 struct EnvState {
   napi_ref error_class = nullptr;  // lib/errors.ts QgemmError, once `setErrorClass` was called
   AsyncQueue* async = nullptr;     // made by the first asynchronous call

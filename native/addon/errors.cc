@@ -42,7 +42,8 @@ namespace {
 
 const char* status_message(Status status, const char* what, char (&buffer)[200]) {
   if (status != Status::non_finite) return "there is not enough memory for this operation";
-  std::snprintf(buffer, sizeof(buffer), "%s must be finite (nonFinite: 'error'), but it holds NaN or an infinity", what);
+  std::snprintf(buffer, sizeof(buffer), "%s must be finite (nonFinite: 'error'), but it holds NaN or an infinity",
+                what);
   return buffer;
 }
 

@@ -23,11 +23,13 @@ constexpr char kIo[] = "ERR_QGEMM_IO";
 /// A QgemmError (a plain Error with `code` before `setErrorClass`), not thrown. Null when JavaScript cannot run.
 napi_value make_error(napi_env env, const char* code, const char* message);
 
-/// Throws a QgemmError with a printf-style message. Always returns null, so that a callback can `return throw_error(...)`.
+/// Throws a QgemmError with a printf-style message. Always returns null, so that a callback can `return
+/// throw_error(...)`.
 #if defined(__GNUC__)
 __attribute__((format(printf, 3, 4)))
 #endif
-napi_value throw_error(napi_env env, const char* code, const char* format, ...);
+napi_value
+throw_error(napi_env env, const char* code, const char* format, ...);
 
 /// The error of a core operation that did not end with Status::ok or Status::cancelled. `what` names the argument that
 /// holds NaN or an infinity when that was refused.

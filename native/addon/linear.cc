@@ -66,7 +66,8 @@ napi_value linear_forward_sync(napi_env env, napi_callback_info info) {
   ForwardCall call;
   if (!read_forward_call(env, args.values, &call)) return nullptr;
   const LinearLayer& layer = *call.handle->layer;
-  Status status = linear_forward(*layer.weights.weights, call.x, call.m, layer.reject_non_finite, layer.epilogue, call.y);
+  Status status =
+      linear_forward(*layer.weights.weights, call.x, call.m, layer.reject_non_finite, layer.epilogue, call.y);
   if (status != Status::ok) throw_status(env, status, "x");
   return nullptr;
 }

@@ -38,8 +38,8 @@ bool is_small(const PackedWeights& weights, size_t m) {
   return checked_multiply(weights.n + 1, weights.k + 1, &row) && checked_multiply(row, m, &all) && all <= limit;
 }
 
-/// linearForwardAsync(linear, x, m, result, done): an id for linearCancel, or 0 when `result` is complete already; `done`
-/// is then not called.
+/// linearForwardAsync(linear, x, m, result, done): an id for linearCancel, or 0 when `result` is complete already;
+/// `done` is then not called.
 napi_value linear_forward_async(napi_env env, napi_callback_info info) {
   Args<5> args(env, info);
   ForwardCall call;

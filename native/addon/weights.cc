@@ -75,9 +75,9 @@ napi_value pack_int8(napi_env env, napi_callback_info info) {
                       !check_length(env, "zeroPoints", zero_points, values)))) {
     return nullptr;
   }
-  return wrap_weights(env, pack_int8(codes.data, codes.type == napi_uint8_array, layout_of(n, k, transposed), n, k,
-                                     scales.as<float>(), asymmetric ? zero_points.as<int32_t>() : nullptr, granularity,
-                                     activations));
+  return wrap_weights(
+      env, pack_int8(codes.data, codes.type == napi_uint8_array, layout_of(n, k, transposed), n, k, scales.as<float>(),
+                     asymmetric ? zero_points.as<int32_t>() : nullptr, granularity, activations));
 }
 
 void set_number(napi_env env, napi_value object, const char* name, double number) {

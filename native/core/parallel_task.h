@@ -9,9 +9,9 @@ namespace qgemm {
 
 /// The indices of one parallel_for, shared out among participants. Lives on the caller's stack.
 ///
-/// Participant p owns a contiguous range and takes from its front; one whose own range is used up takes from the back of
-/// the others'. So an index runs on the same participant in call after call (its data stays in that core's cache) as long
-/// as nobody is late, and nobody waits for one who is.
+/// Participant p owns a contiguous range and takes from its front; one whose own range is used up takes from the back
+/// of the others'. So an index runs on the same participant in call after call (its data stays in that core's cache) as
+/// long as nobody is late, and nobody waits for one who is.
 class alignas(64) ParallelTask {
  public:
   using Function = void (*)(void* context, size_t index);

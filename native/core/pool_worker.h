@@ -83,9 +83,7 @@ struct alignas(64) PoolWorker {
   }
 
   /// The worker's own side of an offer: true when it may run the task; `finish` must follow.
-  bool accept(uintptr_t mail) {
-    return mailbox.compare_exchange_strong(mail, (mail & kTaskMask) | kRunning);
-  }
+  bool accept(uintptr_t mail) { return mailbox.compare_exchange_strong(mail, (mail & kTaskMask) | kRunning); }
 
   void finish() {
     if ((mailbox.exchange(kIdle) & kAwaited) == 0) return;

@@ -44,8 +44,8 @@ size_t quota_v1(const std::string& folder) {
   return ceil_quota(quota, period);
 }
 
-/// The smallest limit from a group up to the root. A limit holds for everything below it, and inside a container the path
-/// that the kernel names may not be visible: then only its upper part, or the root, is found.
+/// The smallest limit from a group up to the root. A limit holds for everything below it, and inside a container the
+/// path that the kernel names may not be visible: then only its upper part, or the root, is found.
 size_t quota_up(const std::string& mount, std::string group, size_t (*quota)(const std::string&)) {
   size_t limit = 0;
   while (true) {
@@ -56,9 +56,7 @@ size_t quota_up(const std::string& mount, std::string group, size_t (*quota)(con
   }
 }
 
-bool lists_cpu(const std::string& controllers) {
-  return ("," + controllers + ",").find(",cpu,") != std::string::npos;
-}
+bool lists_cpu(const std::string& controllers) { return ("," + controllers + ",").find(",cpu,") != std::string::npos; }
 
 /// Reads /proc/self/cgroup: lines "<id>:<controllers>:<path>", no controllers in version 2.
 size_t cgroup_limit() {

@@ -6,9 +6,9 @@ namespace qgemm {
 
 /// The library's own threads: never libuv's, whose few threads serve everybody's file system and name look-ups.
 ///
-/// The caller of `parallel_for` always works; helpers join while there is something left. Nobody waits for a helper that
-/// has not started, and nobody spins longer than some tens of microseconds. Works with zero helpers when threads cannot
-/// be created. Every participant runs with the floating-point environment of fp_env.h.
+/// The caller of `parallel_for` always works; helpers join while there is something left. Nobody waits for a helper
+/// that has not started, and nobody spins longer than some tens of microseconds. Works with zero helpers when threads
+/// cannot be created. Every participant runs with the floating-point environment of fp_env.h.
 class ThreadPool {
  public:
   /// The pool of this process, made at first use and never destroyed (threads may outlive static destructors).
