@@ -7,7 +7,7 @@ export type Activation = 'none' | 'relu' | 'gelu' | 'gelu-tanh' | 'silu';
 function expNonpositive(x: number): number {
   if (x < f32(-87.3)) return 0;
   if (Number.isNaN(x)) return x;
-  const n = rne(mul(x, f32(1.44269504088896341)));
+  const n = rne(mul(x, f32(1.4426950408889634)));
   let r = fma(n, f32(-0.693359375), x);
   r = fma(n, f32(2.1219444e-4), r);
   let p = f32(1.98756915e-4);
@@ -29,7 +29,7 @@ function geluTanh(x: number): number {
 }
 
 function gelu(x: number): number {
-  const z = mul(Math.abs(x), f32(0.70710678118654752));
+  const z = mul(Math.abs(x), f32(0.7071067811865476));
   const t = div(1, fma(z, 0.5, 1));
   let p = f32(0.17087277);
   for (const c of [
