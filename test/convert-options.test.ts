@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { matchesGlob } from '../lib/convert/glob.js';
 import { convert, loadModel, QgemmError, type ConvertOptions, type ConvertProgress } from '../lib/index.js';
+import { runs } from './support/runs.js';
 import { f32, temporaryFolder, writeSafetensors, type TestTensor } from './support/safetensors.js';
 
 const model: Record<string, TestTensor> = {
@@ -78,7 +79,7 @@ describe('include and exclude', () => {
           .join('');
         expect(matchesGlob(pattern, text)).toBe(new RegExp(`^${expression}$`, 's').test(text));
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(500) },
     );
   });
 

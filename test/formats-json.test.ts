@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseJson, type JsonValue } from '../lib/formats/json.js';
 import { QgemmError } from '../lib/index.js';
+import { runs } from './support/runs.js';
 
 const parse = (text: string, integersOnly = false): JsonValue =>
   parseJson(Buffer.from(text), { what: 'the text', integersOnly });
@@ -63,7 +64,7 @@ describe('parseJson', () => {
           if (!(error instanceof QgemmError && /every key once/.test(error.message))) throw error;
         }
       }),
-      { numRuns: 3000 },
+      { numRuns: runs(1000) },
     );
   });
 

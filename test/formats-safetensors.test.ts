@@ -6,6 +6,7 @@ import { openModel } from '../lib/formats/open.js';
 import { encodeSafetensorsHeader } from '../lib/formats/safetensors.js';
 import { readTensor, type ModelSource } from '../lib/formats/source.js';
 import { QgemmError } from '../lib/index.js';
+import { runs } from './support/runs.js';
 import {
   bytesOf,
   f32,
@@ -104,7 +105,7 @@ describe('reading safetensors', () => {
           expect(error).toBeInstanceOf(QgemmError);
         }
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(500) },
     );
   });
 

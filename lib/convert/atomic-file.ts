@@ -50,7 +50,7 @@ export class AtomicFile {
     }
     unfinished.add(this);
     watchExit();
-    if (existing !== undefined) this.#guard(() => fchmodSync(this.#fd, existing.mode & 0o777));
+    if (existing !== undefined) this.#keepMode(existing.mode);
   }
 
   /** Bytes written so far. */
@@ -85,6 +85,15 @@ export class AtomicFile {
       unlinkSync(this.#temporary);
     } catch {
       // Somebody else removed it, or the folder is gone: nothing is left either way.
+    }
+  }
+
+  #keepMode(mode: number): void {
+    try {
+      this.#guard(() => fchmodSync(this.#fd, mode & 0o777));
+    } catch (error) {
+      this.abort();
+      throw error;
     }
   }
 

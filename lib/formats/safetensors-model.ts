@@ -6,7 +6,7 @@ import { MAX_SHARDS, MAX_TENSORS } from './limits.js';
 import { OneOpenFile } from './open-files.js';
 import { containedPath } from './paths.js';
 import { readSafetensorsHeader, safetensorsTensor } from './safetensors.js';
-import { safetensorsAsMatmul, safetensorsMatmuls } from './safetensors-weights.js';
+import { safetensorsWeights } from './safetensors-weights.js';
 import type { ModelSource, SourceTensor } from './source.js';
 
 /** A model in one safetensors file. */
@@ -97,8 +97,7 @@ function model(
     files: files.map((file) => resolve(file.path)),
     tensors,
     metadata,
-    matmuls: safetensorsMatmuls(tensors),
-    asMatmul: (name) => safetensorsAsMatmul(tensors, name),
+    ...safetensorsWeights(tensors),
     close: () => {
       for (const file of files) file.release();
     },

@@ -1,5 +1,5 @@
 import { isFloat } from './dtypes.js';
-import type { MatmulWeight, SourceTensor } from './source.js';
+import type { MatmulWeight, ModelSource, SourceTensor } from './source.js';
 
 type Tensors = ReadonlyMap<string, SourceTensor>;
 
@@ -10,24 +10,20 @@ const NOT_MULTIPLIED = /embed|wte|wpe|norm/i;
 const CONV1D_NAME = /(?:^|\.)(?:c_attn|q_attn|c_proj|c_fc)\.weight$/;
 
 /**
- * Matmul weights of a safetensors model: 2-d float tensors named `*.weight`, except lookup tables and normalisations by
- * name. PyTorch's Linear stores [N, K]. A weight counts as [K, N] where its bias has as many values as it has columns and
- * not as it has rows, and, where it is square, when it has a name of `Conv1D` in a model in which such names are [K, N].
+ * How the tensors of a safetensors model are multiplied by. `matmuls` are 2-d float tensors named `*.weight`, except lookup
+ * tables and normalisations by name. PyTorch's Linear stores [N, K]. A weight counts as [K, N] where its bias has as many
+ * values as it has columns and not as it has rows, and, where it is square, when it has a name of `Conv1D` in a model in
+ * which such names are [K, N].
  */
-export function safetensorsMatmuls(tensors: Tensors): Map<string, MatmulWeight> {
-  const matmuls = new Map<string, MatmulWeight>();
+export function safetensorsWeights(tensors: Tensors): Pick<ModelSource, 'matmuls' | 'asMatmul'> {
   const conv1d = usesConv1d(tensors);
+  const asMatmul = (name: string): MatmulWeight | undefined => describe(tensors, name, conv1d);
+  const matmuls = new Map<string, MatmulWeight>();
   for (const name of tensors.keys()) {
-    if (!name.endsWith('.weight') || NOT_MULTIPLIED.test(name)) continue;
-    const weight = describe(tensors, name, conv1d);
+    const weight = name.endsWith('.weight') && !NOT_MULTIPLIED.test(name) ? asMatmul(name) : undefined;
     if (weight !== undefined) matmuls.set(name, weight);
   }
-  return matmuls;
-}
-
-/** How any 2-d float tensor of a safetensors model would be multiplied by. */
-export function safetensorsAsMatmul(tensors: Tensors, name: string): MatmulWeight | undefined {
-  return describe(tensors, name, usesConv1d(tensors));
+  return { matmuls, asMatmul };
 }
 
 function describe(tensors: Tensors, name: string, conv1d: boolean): MatmulWeight | undefined {
