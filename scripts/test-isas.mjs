@@ -71,6 +71,10 @@ function testNative() {
   }
 }
 
+function buildNativeTests(preset) {
+  run(process.execPath, [join(root, 'scripts/test-native.mjs'), '--preset', preset, '--show-only']);
+}
+
 /** The C++ tests in an emulator: every suite, and every kernel that the emulated CPU has. */
 function nativeTests(title, build, emulator) {
   const folder = join(root, 'build-native', build, 'native/test');
@@ -111,11 +115,12 @@ function nativeTests(title, build, emulator) {
 
 function testQemu() {
   need('qemu-x86_64', 'qemu-user');
+  buildNativeTests('release');
   for (const { cpu, isa } of X86_CPUS) {
     const emulator = ['qemu-x86_64', '-cpu', cpu];
     const node = launcher(`node-${cpu}`, [...emulator, process.execPath]);
     expectIsa(cpu, chosenIsa(node), isa);
-    if (existsSync(join(root, 'build-native/release'))) nativeTests(cpu, 'release', emulator);
+    nativeTests(cpu, 'release', emulator);
     vitest(`the suite on an emulated ${cpu} (${isa})`, { QGEMM_TEST_LAUNCHER: node, QGEMM_TEST_SLOW_CPU: '1' }, []);
   }
 }
@@ -123,7 +128,7 @@ function testQemu() {
 function testArm64() {
   need('qemu-aarch64', 'qemu-user');
   need('aarch64-linux-gnu-g++', 'g++-aarch64-linux-gnu');
-  run(process.execPath, [join(root, 'scripts/test-native.mjs'), '--preset', 'arm64-qemu', '--tests-regex', 'dispatch']);
+  buildNativeTests('arm64-qemu');
   buildAddonFor('arm64');
   const binary = fetchNode('arm64', process.versions.node);
   for (const { cpu, isa } of ARM_CPUS) {
