@@ -1,4 +1,4 @@
-import { checkInteger, checkLength, checkShape, checkTypedArray, fail } from './check.js';
+import { checkAttached, checkInteger, checkLength, checkShape, checkTypedArray, fail } from './check.js';
 import { QgemmError, show } from './errors.js';
 
 /** Type of quantized codes: `int8` holds -128..127, `uint8` holds 0..255. */
@@ -78,7 +78,7 @@ export type NumberList = readonly number[] | Float32Array | Float64Array | Int32
 // Names of elements are made for wrong ones only: there may be millions of right ones.
 function numbers(name: string, value: unknown, length: number): ArrayLike<number> {
   if (ArrayBuffer.isView(value) && !(value instanceof DataView)) {
-    checkTypedArray(name, value, value.constructor as Float32ArrayConstructor);
+    if (value.byteLength === 0) checkAttached(name, value);
   } else if (!Array.isArray(value)) {
     fail('ERR_QGEMM_ARGUMENT', name, 'an array of numbers', value);
   }
