@@ -91,10 +91,9 @@ napi_value compare(napi_env env, napi_callback_info info) {
 }  // namespace
 
 void init_tensor_tools(napi_env env, napi_value exports) {
-  export_functions(env, exports,
-                   {{"toFloat32", to_float32},
-                    {"affineDequantize", affine_dequantize_codes},
-                    {"compareFloat32", compare}});
+  export_functions(
+      env, exports,
+      {{"toFloat32", to_float32}, {"affineDequantize", affine_dequantize_codes}, {"compareFloat32", compare}});
 }
 
 }  // namespace qgemm::addon
