@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -68,6 +69,22 @@ describe('environment variables', () => {
     expect(count).toBeGreaterThanOrEqual(1);
     expect(count).toBeLessThanOrEqual(availableParallelism());
   });
+
+  // Linux only: the first CPU that this process may run on, alone.
+  const status = process.platform === 'linux' ? readFileSync('/proc/self/status', 'utf8') : '';
+  const first = /^Cpus_allowed_list:\s*(\d+)/m.exec(status)?.[1];
+  const code = `console.log(require(${JSON.stringify(root)}).cpuInfo().numThreads)`;
+  const pin = (): string =>
+    spawnSync('taskset', ['-c', first ?? '', process.execPath, '-e', code], {
+      encoding: 'utf8',
+      env: { ...process.env, QGEMM_NUM_THREADS: '' },
+    }).stdout;
+  it.skipIf(first === undefined || spawnSync('taskset', ['-V']).status !== 0)(
+    'a process bound to one CPU gets one thread (Linux with taskset)',
+    () => {
+      expect(pin()).toBe('1\n');
+    },
+  );
 
   it.each([
     ['QGEMM_MAX_ISA', 'sse9', 'ARGUMENT'],

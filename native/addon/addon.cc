@@ -51,7 +51,11 @@ napi_value init(napi_env env, napi_value exports) {
   }
   pin_library();
   auto* state = new (std::nothrow) EnvState;
-  auto finalize = [](napi_env, void* data, void*) { delete static_cast<EnvState*>(data); };
+  auto finalize = [](napi_env env, void* data, void*) {
+    auto* state = static_cast<EnvState*>(data);
+    if (state->error_class != nullptr) napi_delete_reference(env, state->error_class);
+    delete state;
+  };
   if (state == nullptr || napi_set_instance_data(env, state, finalize, nullptr) != napi_ok) {
     delete state;
     return throw_status(env, Status::out_of_memory, "addon");

@@ -111,8 +111,7 @@ void AsyncQueue::call_done(AsyncJob* job) {
   } else {
     error = make_status_error(env_, job->status_, "x");
   }
-  napi_delete_reference(env_, job->result_);
-  napi_delete_reference(env_, job->done_);
+  drop_references(job);
   if (done != nullptr && error != nullptr) napi_call_function(env_, receiver, done, 1, &error, nullptr);
   // One callback that throws must not keep the others from being called.
   bool pending = false;
@@ -124,6 +123,11 @@ void AsyncQueue::call_done(AsyncJob* job) {
   napi_close_handle_scope(env_, scope);
 }
 
+void AsyncQueue::drop_references(AsyncJob* job) {
+  napi_delete_reference(env_, job->result_);
+  napi_delete_reference(env_, job->done_);
+}
+
 void AsyncQueue::close(void* data) {
   auto* queue = static_cast<AsyncQueue*>(data);
   for (AsyncJob* job = queue->outstanding_; job != nullptr; job = job->next_) queue->stop(job);
@@ -132,9 +136,9 @@ void AsyncQueue::close(void* data) {
     queue->closing_ = true;
     queue->all_complete_.wait(lock, [&] { return queue->completed_count_ == queue->outstanding_count_; });
   }
-  // The references of these jobs go with the environment.
   while (AsyncJob* job = queue->outstanding_) {
     queue->outstanding_ = job->next_;
+    queue->drop_references(job);
     delete job;
   }
   env_state(queue->env_)->async = nullptr;

@@ -66,6 +66,7 @@ class AsyncQueue {
   void stop(AsyncJob* job);
   void deliver();
   void call_done(AsyncJob* job);
+  void drop_references(AsyncJob* job);
   void link(AsyncJob* job);
   void unlink(AsyncJob* job);
 
