@@ -37,7 +37,7 @@ export interface VerifyReport {
   };
   /** Number of tensors that are kept, and equal byte for byte. */
   readonly kept: number;
-  /** Bytes of both files' tensors. */
+  /** Bytes of the original's tensors, and of the converted file. */
   readonly bytesBefore: number;
   readonly bytesAfter: number;
   /** Empty when the second file holds everything of the first. */
