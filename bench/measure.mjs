@@ -3,7 +3,7 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const SAMPLE_MS = 2; // one sample repeats a call until it takes about this long
+const SAMPLE_MS = 4; // one sample repeats a call until it takes about this long
 const BUDGET_MS = 4000; // for one shape; fewer rounds where calls are slow
 const MIN_ROUNDS = 5;
 

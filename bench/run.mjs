@@ -20,20 +20,18 @@ const SETTLE_MS = 3; // with several threads: the time that idle threads of the 
 async function measureShape(weights, sessions, m, threads, peak, rounds) {
   const { n, k } = weights;
   const x = normal(m * k, m + k);
-  const outs = {
-    int8: new Float32Array(m * n),
-    float32: new Float32Array(m * n),
-    'peer int8': new Float32Array(m * n),
-    'peer float32': new Float32Array(m * n),
-  };
-  const contestants = ['int8', 'float32'].map((name) => ({ name, run: () => weights[name].forward(x, outs[name]) }));
+  const outs = { int8: new Float32Array(m * n), float32: new Float32Array(m * n) };
+  const contestants = ['int8', 'float32'].map((name) => ({
+    name,
+    run: () => weights[name].forward(x, outs[name]),
+    output: (y) => y,
+  }));
   for (const name of sessions ? ['int8', 'float32'] : []) {
-    contestants.push({ name: `peer ${name}`, async: true, run: sessions[name](x, m, outs[`peer ${name}`]) });
+    contestants.push({ name: `peer ${name}`, async: true, run: sessions[name](x, m), output: ({ y }) => y.data });
   }
   const errors = {};
-  for (const { name, run } of contestants) {
-    await run();
-    errors[name] = checkResult(name, name.replace('peer ', ''), weights, x, m, outs[name]);
+  for (const { name, run, output } of contestants) {
+    errors[name] = checkResult(name, name.replace('peer ', ''), weights, x, m, output(await run()));
   }
   const peaks = { int8: 0, float32: 0 };
   const calibrate = () => {
