@@ -7,8 +7,8 @@ import { dotOfRows, pairSimilarities, rankCorrelation, rowCosines } from './stat
 /** What int8 must reach against float32 on the built-in sentences. */
 export const BARS = { cosineMean: 0.9993, cosineMin: 0.998, rankCorrelation: 0.999 };
 
-/** Rows that pair similarities are taken of: their number grows with the square. */
-const MAX_PAIR_ROWS = 1000;
+/** Rows that pairs are made of: their number grows with the square. */
+export const MAX_PAIR_ROWS = 1000;
 
 /**
  * How close int8 embeddings are to float32 ones. The rank correlation is that of the similarities of all pairs among

@@ -1,6 +1,6 @@
 // @ts-check
 // The results as text, at most 96 columns wide (a longer word excepted).
-import { BARS, PARAPHRASE } from './accuracy.mjs';
+import { BARS, MAX_PAIR_ROWS, PARAPHRASE } from './accuracy.mjs';
 
 /** @typedef {import('./results.mjs').Results} Results */
 
@@ -26,7 +26,7 @@ function heading({ machine, texts, speed }) {
     `  CPU      ${machine.cpu}`,
     `  kernels  ${machine.isa}, ${count(machine.threads, 'thread')}; Node ${machine.node}`,
     `  texts    ${count(texts.count, 'text')}, ${count(texts.tokens, 'token')}, from ${texts.source}`,
-    `  timing   text to embedding, median of ${count(speed.rounds, 'interleaved round')}`,
+    `  timing   text to embedding, median of ${count(speed.rounds, 'interleaved round')} of ${count(speed.texts, 'text')}`,
   ];
 }
 
@@ -88,10 +88,10 @@ function paraphrase({ paraphrase: { float32, int8 } }) {
 }
 
 /** @param {Results} results */
-function neighbours({ neighbours: pairs }) {
+function neighbours({ texts: { count: total }, neighbours: pairs }) {
   if (pairs.length === 0) return ['One text has no neighbours.'];
   return [
-    'Nearest neighbours (int8)',
+    `Nearest neighbours (int8)${total > MAX_PAIR_ROWS ? ` among the first ${MAX_PAIR_ROWS} texts` : ''}`,
     ...pairs.flatMap(({ similarity, texts: [first, second] }) => [
       ...wrap(`  ${similarity.toFixed(3)}  `, first),
       ...wrap('', second),
