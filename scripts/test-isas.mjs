@@ -2,7 +2,7 @@
 // under qemu-x86_64; arm64, cross-built, under qemu-aarch64 with an arm64 Node from npm.
 //   node scripts/test-isas.mjs [--native] [--qemu] [--arm64] [-- filters of vitest]      (without a flag: all three)
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildAddonFor, fetchNode } from './cross-build.mjs';
 import { found, launcher, need, root, run } from './tools.mjs';
@@ -84,15 +84,8 @@ function nativeTests(title, build, emulator) {
   const started = Date.now();
   const kernels = start('kernel_test', ['--list'])
     .stdout.split('\n')
-    .filter((line) => /^(gemm|quantize|dequantize|minmax)_\w+$/.test(line));
-  const suites = [
-    'gemm_test',
-    'matmul_integer_test',
-    'pack_test',
-    'dispatch_test',
-    'reference_test',
-    'thread_pool_test',
-  ];
+    .filter((line) => /^[a-z0-9]+(_[a-z0-9]+)+$/.test(line));
+  const suites = readdirSync(folder).filter((name) => name.endsWith('_test') && name !== 'kernel_test');
   const runs = [...kernels.map((name) => ['kernel_test', name]), ...suites.map((suite) => [suite])];
   const counts = { passed: 0, skipped: 0, failed: 0 };
   for (const [program, ...args] of runs) {
