@@ -41,6 +41,7 @@ describe('the built package', () => {
       expect.arrayContaining(['PackedWeights', 'Linear', 'QgemmError', 'quantize', 'loadModel', 'cpuInfo']),
     );
     const program = `import { Linear, PackedWeights, quantizePerTensor } from ${JSON.stringify(join(root, manifest.main))};
+      import { createRequire } from 'node:module';
             const required = createRequire(import.meta.url)(${JSON.stringify(root)});
       console.log(Linear === required.Linear, PackedWeights === required.PackedWeights, typeof quantizePerTensor);`;
     expect(node('--input-type=module', '-e', program)).toBe('true true function');
