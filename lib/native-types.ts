@@ -6,7 +6,8 @@ import type { CodeRange } from './quantization-range.js';
  * addon re-checks what memory safety needs (type, attached buffer, byte length) and throws errors with the same codes.
  * Numbers that stand for enums are those of native/core (Scheme, Granularity, Activation, RowRange).
  */
-export interface NativeAddon extends NativeErrors, NativeCpu, NativeQuantize, NativeWeightsApi, NativeTensorTools {}
+export interface NativeAddon
+  extends NativeErrors, NativeCpu, NativeQuantize, NativeWeightsApi, NativeTensorTools, NativeGguf {}
 
 export interface NativeErrors {
   /** The class of all errors that the addon throws from now on in this JavaScript thread: called as (code, message). */
@@ -194,4 +195,20 @@ export interface NativeTensorTools {
     original: Float32Array,
     approximation: Float32Array,
   ): { sqnr: number; cosine: number; maxError: number };
+}
+
+/** Block formats of GGUF (NativeGguf), for its reader and writer. */
+export interface NativeGguf {
+  /**
+   * Decodes values of consecutive blocks of `type` (such as 'Q4_K') exactly as ggml does. Starts with value `first` of
+   * the blocks and fills `out` with little-endian float32. `blocks` holds exactly the blocks up to the last one needed.
+   */
+  ggufDequantize(type: string, blocks: Uint8Array, first: number, out: Uint8Array): void;
+  /**
+   * Quantizes to Q8_0: x.length is a multiple of 32, `out` has 34 bytes for each 32. False, with `out` unspecified, when x
+   * holds NaN, an infinity, or a value whose scale is beyond float16.
+   */
+  ggufQuantizeQ8(x: Float32Array, out: Uint8Array): boolean;
+  /** Rounds to float16, half to even: 2 bytes per value. False when x holds NaN or what float16 has only as infinity. */
+  toFloat16(x: Float32Array, out: Uint8Array): boolean;
 }

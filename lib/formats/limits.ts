@@ -26,3 +26,27 @@ export const MAX_PACKED_ELEMENTS: number = 2 ** 30 - 1;
 
 /** Bytes that are read, converted or written at a time; what a tensor needs besides itself. */
 export const CHUNK_BYTES: number = 4 * 2 ** 20;
+
+/**
+ * Bytes of a GGUF file before its data. Nearly all of it are the vocabulary and the merges of a tokenizer: the largest
+ * known (262,144 tokens) needs 16 MB. They are walked, not kept.
+ */
+export const MAX_GGUF_HEADER_BYTES: number = 32 * 2 ** 20;
+
+/** Keys of a GGUF file. Real ones have fewer than 100. */
+export const MAX_GGUF_KEYS = 65_536;
+
+/** Bytes of one string in GGUF that is read: a chat template has 20 kB, a license text 50 kB. */
+export const MAX_GGUF_STRING_BYTES: number = 2 ** 20;
+
+/** Bytes of the name of a GGUF tensor. ggml itself allows 63. */
+export const MAX_GGUF_NAME_BYTES = 1024;
+
+/** Nesting of arrays in GGUF. ggml itself reads none. */
+export const MAX_GGUF_ARRAY_DEPTH = 4;
+
+/** Elements of a GGUF array that becomes text in the metadata; longer ones are vocabularies. */
+export const MAX_GGUF_SHOWN_ELEMENTS = 64;
+
+/** Characters of a GGUF value that becomes text in the metadata: longer ones would slow down every load of the output. */
+export const MAX_GGUF_SHOWN_TEXT = 16_384;

@@ -9,6 +9,7 @@
 #include "addon/cpu.h"
 #include "addon/env_state.h"
 #include "addon/errors.h"
+#include "addon/gguf.h"
 #include "addon/linear.h"
 #include "addon/mapping.h"
 #include "addon/quantize.h"
@@ -66,6 +67,7 @@ napi_value init(napi_env env, napi_value exports) {
   init_mapping(env, exports);
   init_quantize(env, exports);
   init_tensor_tools(env, exports);
+  init_gguf(env, exports);
   init_linear(env, exports);
   init_linear_async(env, exports);
   return exports;

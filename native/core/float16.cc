@@ -11,6 +11,12 @@ float from_bits(uint32_t bits) {
   return value;
 }
 
+uint32_t to_bits(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
 }  // namespace
 
 float float16_to_float32(uint16_t half) {
@@ -31,6 +37,18 @@ void float16_to_float32(const uint16_t* in, size_t count, float* out) {
 
 void bfloat16_to_float32(const uint16_t* in, size_t count, float* out) {
   for (size_t i = 0; i < count; ++i) out[i] = bfloat16_to_float32(in[i]);
+}
+
+uint16_t float32_to_float16(float value) {
+  const uint32_t bits = to_bits(value);
+  const uint32_t sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7fffffffu;
+  if (magnitude > 0x7f800000u) return static_cast<uint16_t>(sign | 0x7e00u);
+  if (magnitude >= 0x477ff000u) return static_cast<uint16_t>(sign | 0x7c00u);  // 65520 and more
+  // Below 2^-14 the result counts steps of 2^-24, which is how the sum with 0.5 rounds.
+  if (magnitude < 0x38800000u)
+    return static_cast<uint16_t>(sign | (to_bits(from_bits(magnitude) + 0.5f) - 0x3f000000u));
+  const uint32_t half_to_even = 0xfffu + (magnitude >> 13 & 1);
+  return static_cast<uint16_t>(sign | (magnitude + half_to_even - 0x38000000u) >> 13);
 }
 
 }  // namespace qgemm

@@ -102,6 +102,16 @@ void bfloat16_from_bytes(const uint8_t* bytes, size_t count, float* out) {
   for (size_t i = 0; i < count; ++i) out[i] = bfloat16_to_float32(load16(bytes + 2 * i));
 }
 
+bool float16_to_bytes(const float* x, size_t count, uint8_t* bytes) {
+  bool finite = true;
+  for (size_t i = 0; i < count; ++i) {
+    const uint16_t half = float32_to_float16(x[i]);
+    finite &= (half & 0x7fffu) < 0x7c00u;
+    std::memcpy(bytes + 2 * i, &half, sizeof(half));
+  }
+  return finite;
+}
+
 void affine_dequantize(const uint8_t* codes, size_t count, double scale, double min, float* out) {
   to_float32(codes, count, scale, min, out);
 }

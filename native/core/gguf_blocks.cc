@@ -1,0 +1,164 @@
+#include "core/gguf_blocks.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <limits>
+
+#include "core/gguf_k_blocks.h"
+#include "core/gguf_load.h"
+#include "core/thread_pool.h"
+
+namespace qgemm {
+namespace {
+
+// The formats with blocks of 32 values. The low nibbles of the 16 bytes of codes are the first half, the high the
+// second.
+
+void dequantize_q4_0(const uint8_t* block, float* out) {
+  const float d = load_f16(block);
+  for (int i = 0; i < 16; ++i) out[i] = d * static_cast<float>((block[2 + i] & 15) - 8);
+  for (int i = 0; i < 16; ++i) out[16 + i] = d * static_cast<float>((block[2 + i] >> 4) - 8);
+}
+
+void dequantize_q4_1(const uint8_t* block, float* out) {
+  const float d = load_f16(block), min = load_f16(block + 2);
+  for (int i = 0; i < 16; ++i) out[i] = d * static_cast<float>(block[4 + i] & 15) + min;
+  for (int i = 0; i < 16; ++i) out[16 + i] = d * static_cast<float>(block[4 + i] >> 4) + min;
+}
+
+// Bit i of `high` is the fifth bit of value i.
+int fifth_bit(uint32_t high, int i) { return static_cast<int>((high >> i) & 1) << 4; }
+
+void dequantize_q5_0(const uint8_t* block, float* out) {
+  const float d = load_f16(block);
+  const uint32_t high = load_u32(block + 2);
+  for (int i = 0; i < 16; ++i) {
+    out[i] = d * static_cast<float>(((block[6 + i] & 15) | fifth_bit(high, i)) - 16);
+    out[16 + i] = d * static_cast<float>(((block[6 + i] >> 4) | fifth_bit(high, 16 + i)) - 16);
+  }
+}
+
+void dequantize_q5_1(const uint8_t* block, float* out) {
+  const float d = load_f16(block), min = load_f16(block + 2);
+  const uint32_t high = load_u32(block + 4);
+  for (int i = 0; i < 16; ++i) {
+    out[i] = d * static_cast<float>((block[8 + i] & 15) | fifth_bit(high, i)) + min;
+    out[16 + i] = d * static_cast<float>((block[8 + i] >> 4) | fifth_bit(high, 16 + i)) + min;
+  }
+}
+
+void dequantize_q8_0(const uint8_t* block, float* out) {
+  const float d = load_f16(block);
+  for (int i = 0; i < 32; ++i) out[i] = d * static_cast<float>(load_i8(block + 2 + i));
+}
+
+void dequantize_iq4_nl(const uint8_t* block, float* out) {
+  const float d = load_f16(block);
+  for (int i = 0; i < 16; ++i) out[i] = d * static_cast<float>(kIq4Values[block[2 + i] & 15]);
+  for (int i = 0; i < 16; ++i) out[16 + i] = d * static_cast<float>(kIq4Values[block[2 + i] >> 4]);
+}
+
+constexpr BlockFormat kFormats[] = {
+    {"Q4_0", 32, 18, dequantize_q4_0},      {"Q4_1", 32, 20, dequantize_q4_1},   {"Q5_0", 32, 22, dequantize_q5_0},
+    {"Q5_1", 32, 24, dequantize_q5_1},      {"Q8_0", 32, 34, dequantize_q8_0},   {"Q2_K", 256, 84, dequantize_q2_k},
+    {"Q3_K", 256, 110, dequantize_q3_k},    {"Q4_K", 256, 144, dequantize_q4_k}, {"Q5_K", 256, 176, dequantize_q5_k},
+    {"Q6_K", 256, 210, dequantize_q6_k},    {"Q8_K", 256, 292, dequantize_q8_k}, {"IQ4_NL", 32, 18, dequantize_iq4_nl},
+    {"IQ4_XS", 256, 136, dequantize_iq4_xs}};
+
+// Values per task of the pool: 64 KiB of float32, so that handing it over costs nothing beside it.
+constexpr size_t kTaskElements = 16384;
+
+size_t tasks_for(size_t elements) { return (elements + kTaskElements - 1) / kTaskElements; }
+
+struct DequantizeWork {
+  const BlockFormat* format;
+  const uint8_t* blocks;
+  size_t begin, end;  // of the values, counted from the first block
+  uint8_t* out;
+};
+
+void dequantize_task(void* context, size_t index) {
+  const DequantizeWork& work = *static_cast<const DequantizeWork*>(context);
+  const BlockFormat& format = *work.format;
+  const size_t task_end = std::min(work.end, (index + 1) * kTaskElements);
+  alignas(64) float values[kMaxBlockElements];
+  for (size_t start = index * kTaskElements; start < task_end; start += format.elements) {
+    const size_t begin = std::max(start, work.begin), end = std::min(start + format.elements, task_end);
+    if (begin >= end) continue;
+    format.dequantize(work.blocks + start / format.elements * format.bytes, values);
+    std::memcpy(work.out + (begin - work.begin) * sizeof(float), values + (begin - start),
+                (end - begin) * sizeof(float));
+  }
+}
+
+struct QuantizeWork {
+  const float* x;
+  size_t blocks;
+  uint8_t* out;
+  std::atomic<bool> refused{false};
+};
+
+bool quantize_q8_0_block(const float* x, uint8_t* out) {
+  float amax = 0;
+  bool finite = true;
+  for (size_t i = 0; i < kQ8_0Elements; ++i) {
+    const float magnitude = x[i] < 0 ? -x[i] : x[i];
+    finite &= magnitude <= std::numeric_limits<float>::max();
+    amax = magnitude > amax ? magnitude : amax;
+  }
+  const float d = amax / 127.0f;
+  const uint16_t stored = float32_to_float16(d);
+  if (!finite || stored >= 0x7c00) return false;
+  // Up to 2^-128 the reciprocal overflows. Such a d is 0 in float16, so every code stands for 0.
+  const float inverse = d > 0x1p-128f ? 1.0f / d : 0.0f;
+  std::memcpy(out, &stored, sizeof stored);
+  for (size_t i = 0; i < kQ8_0Elements; ++i) {
+    // Half away from zero: adding 0.5 first would round up what lies just below a half.
+    const float value = x[i] * inverse;
+    const int whole = static_cast<int>(value);
+    const float rest = value - static_cast<float>(whole);
+    out[2 + i] = static_cast<uint8_t>(whole + (rest >= 0.5f) - (rest <= -0.5f));
+  }
+  return true;
+}
+
+void quantize_task(void* context, size_t index) {
+  QuantizeWork& work = *static_cast<QuantizeWork*>(context);
+  constexpr size_t kTaskBlocks = kTaskElements / kQ8_0Elements;
+  const size_t end = std::min(work.blocks, (index + 1) * kTaskBlocks);
+  for (size_t block = index * kTaskBlocks; block < end; ++block) {
+    if (!quantize_q8_0_block(work.x + block * kQ8_0Elements, work.out + block * kQ8_0Bytes)) {
+      work.refused.store(true, std::memory_order_relaxed);
+      return;
+    }
+  }
+}
+
+}  // namespace
+
+const BlockFormat* find_block_format(const std::string& name) {
+  for (const BlockFormat& format : kFormats) {
+    if (name == format.name) return &format;
+  }
+  return nullptr;
+}
+
+void dequantize_blocks(const BlockFormat& format, const uint8_t* blocks, size_t first, size_t count, uint8_t* out) {
+  if (count == 0) return;
+  const size_t skipped = first / format.elements;
+  const size_t begin = first % format.elements;
+  DequantizeWork work{&format, blocks + skipped * format.bytes, begin, begin + count, out};
+  ThreadPool::instance().parallel_for(tasks_for(work.end), dequantize_task, &work);
+}
+
+Status quantize_q8_0(const float* x, size_t blocks, uint8_t* out) {
+  QuantizeWork work;
+  work.x = x;
+  work.blocks = blocks;
+  work.out = out;
+  ThreadPool::instance().parallel_for(tasks_for(blocks * kQ8_0Elements), quantize_task, &work);
+  return work.refused.load(std::memory_order_relaxed) ? Status::non_finite : Status::ok;
+}
+
+}  // namespace qgemm
