@@ -47,12 +47,9 @@ export class GgufCursor {
     this.#position += length;
   }
 
-  u8(): number {
-    return this.#window.readUInt8(this.#take(1));
-  }
-
   u32(): number {
-    return this.#window.readUInt32LE(this.#take(4));
+    const at = this.#take(4);
+    return this.#window.readUInt32LE(at);
   }
 
   /** A length, count or offset. Beyond 2^53 it is rounded, which is as much too large as it was. */

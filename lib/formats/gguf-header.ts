@@ -158,7 +158,8 @@ function checkOverlaps(cursor: GgufCursor, tensors: ReadonlyMap<string, GgufTens
   let end = 0;
   for (const [name, { offset, byteLength }] of sorted) {
     cursor.what = `tensor ${show(name)}`;
-    if (offset < end) cursor.fail(`must not overlap another tensor, but begins at byte ${offset} and that ends at ${end}`);
+    if (offset < end)
+      cursor.fail(`must not overlap another tensor, but begins at byte ${offset} and that ends at ${end}`);
     end = offset + byteLength;
   }
 }

@@ -1,11 +1,6 @@
 import { show } from '../errors.js';
 import type { GgufCursor } from './gguf-cursor.js';
-import {
-  MAX_GGUF_ARRAY_DEPTH,
-  MAX_GGUF_SHOWN_ELEMENTS,
-  MAX_GGUF_SHOWN_TEXT,
-  MAX_GGUF_STRING_BYTES,
-} from './limits.js';
+import { MAX_GGUF_ARRAY_DEPTH, MAX_GGUF_SHOWN_ELEMENTS, MAX_GGUF_SHOWN_TEXT, MAX_GGUF_STRING_BYTES } from './limits.js';
 
 /** The numbers that stand for the types of values. */
 export const GGUF_UINT32 = 4;
@@ -76,6 +71,7 @@ function readArray(cursor: GgufCursor, depth: number): GgufValue {
   if (depth > MAX_GGUF_ARRAY_DEPTH) cursor.failLimit(`must nest arrays at most ${MAX_GGUF_ARRAY_DEPTH} deep`);
   const type = cursor.u32();
   const count = cursor.u64();
+  if (type > 12) cursor.fail(`must have elements of a type from 0 to 12, got ${type}`);
   if (type === ARRAY) {
     for (let i = 0; i < count; i++) readArray(cursor, depth + 1);
     return undefined;
@@ -85,8 +81,7 @@ function readArray(cursor: GgufCursor, depth: number): GgufValue {
     // Pieces of a vocabulary need not be UTF-8.
     for (let i = 0; i < count; i++) cursor.skip(cursor.u64());
   } else {
-    const size = NUMBER_BYTES.get(type) ?? cursor.fail(`must have elements of a type from 0 to 12, got ${type}`);
-    cursor.skip(count * size);
+    cursor.skip(count * NUMBER_BYTES.get(type)!);
   }
   return undefined;
 }
@@ -95,7 +90,9 @@ function readArray(cursor: GgufCursor, depth: number): GgufValue {
 export function ggufText(value: GgufValue): string | undefined {
   if (value === undefined) return undefined;
   const text = Array.isArray(value)
-    ? JSON.stringify((value as readonly GgufScalar[]).map((item) => (typeof item === 'string' ? item : scalarText(item))))
+    ? JSON.stringify(
+        (value as readonly GgufScalar[]).map((item) => (typeof item === 'string' ? item : scalarText(item))),
+      )
     : scalarText(value as GgufScalar);
   return text.length <= MAX_GGUF_SHOWN_TEXT ? text : undefined;
 }

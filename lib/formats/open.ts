@@ -2,6 +2,7 @@ import { readdirSync, statSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { QgemmError, show } from '../errors.js';
 import { FileSource, ioError, readBytes } from './file.js';
+import { openGguf } from './gguf.js';
 import { parseJson, type JsonObject } from './json.js';
 import { MAX_JSON_BYTES } from './limits.js';
 import { openSafetensors, openShardedSafetensors } from './safetensors-model.js';
@@ -21,6 +22,8 @@ interface JsonFormat {
 const OPEN_BRACE = 0x7b;
 
 const BINARY_FORMATS: readonly BinaryFormat[] = [
+  // Before safetensors: the ninth byte of a GGUF file, the number of its tensors, may be a brace too.
+  { recognises: (start) => String.fromCharCode(...start.subarray(0, 4)) === 'GGUF', open: openGguf },
   { recognises: (start) => start[8] === OPEN_BRACE, open: openSafetensors },
 ];
 
@@ -32,7 +35,7 @@ const JSON_FORMATS: readonly JsonFormat[] = [
 
 /** What a folder may hold, by preference: Hugging Face's names, then TensorFlow.js's, then the only one of its kind. */
 const FOLDER_NAMES = ['model.safetensors.index.json', 'model.safetensors', 'model.json'];
-const FOLDER_SUFFIXES = ['.safetensors.index.json', '.safetensors'];
+const FOLDER_SUFFIXES = ['.safetensors.index.json', '.safetensors', '.gguf'];
 
 /**
  * Opens a model: a file of any known format, or a folder that holds one. All that can be checked without reading the
@@ -62,7 +65,7 @@ export function openModel(path: string): ModelSource {
     }
     throw new QgemmError(
       'ERR_QGEMM_FORMAT',
-      `${show(file.path)} must be a safetensors file, an index of safetensors files or a TensorFlow.js model.json, but is none of them`,
+      `${show(file.path)} must be a safetensors file, an index of safetensors files, a GGUF file or a TensorFlow.js model.json, but is none of them`,
     );
   } catch (error) {
     file.release();
@@ -91,7 +94,7 @@ function findInFolder(folder: string): string {
   }
   throw new QgemmError(
     'ERR_QGEMM_FORMAT',
-    `${show(folder)} must hold ${FOLDER_NAMES.join(', ')} or one *.safetensors file, but has none`,
+    `${show(folder)} must hold ${FOLDER_NAMES.join(', ')} or one *.safetensors or *.gguf file, but has none`,
   );
 }
 

@@ -3,8 +3,11 @@ import type { MatmulWeight, ModelSource, SourceTensor } from './source.js';
 
 type Tensors = ReadonlyMap<string, SourceTensor>;
 
-/** Lookup tables and the gains of normalisations: 2-d in some models, never multiplied by. */
-const NOT_MULTIPLIED = /embed|wte|wpe|norm/i;
+/**
+ * Lookup tables, the gains of normalisations and depthwise filters: 2-d in some models, never multiplied by. The names are
+ * those of Hugging Face and of ggml (`token_embd`, `token_types`, `ssm_conv1d`).
+ */
+const NOT_MULTIPLIED = /embe?d|wte|wpe|norm|token_types|ssm_conv/i;
 
 /** The names of Hugging Face's `Conv1D` (GPT-2 and its kin), which stores [K, N]. Others use these names for [N, K]. */
 const CONV1D_NAME = /(?:^|\.)(?:c_attn|q_attn|c_proj|c_fc)\.weight$/;
