@@ -7,7 +7,7 @@ import type { CodeRange } from './quantization-range.js';
  * Numbers that stand for enums are those of native/core (Scheme, Granularity, Activation, RowRange).
  */
 export interface NativeAddon
-  extends NativeErrors, NativeCpu, NativeQuantize, NativeWeightsApi, NativeTensorTools, NativeGguf {}
+  extends NativeErrors, NativeCpu, NativeQuantize, NativeWeightsApi, NativeTensorTools, NativeGguf, NativeWireData {}
 
 export interface NativeErrors {
   /** The class of all errors that the addon throws from now on in this JavaScript thread: called as (code, message). */
@@ -211,4 +211,19 @@ export interface NativeGguf {
   ggufQuantizeQ8(x: Float32Array, out: Uint8Array): boolean;
   /** Rounds to float16, half to even: 2 bytes per value. False when x holds NaN or what float16 has only as infinity. */
   toFloat16(x: Float32Array, out: Uint8Array): boolean;
+}
+
+/** Values as files store them compactly. */
+export interface NativeWireData {
+  /**
+   * Protobuf varints to little-endian elements of 1, 2, 4 or 8 bytes. Stops when `out` is full or before a varint that
+   * `bytes` cuts off: `consumed` bytes made `decoded` elements; `malformed` where the next varint has more than 10 bytes.
+   */
+  decodeVarints(
+    bytes: Uint8Array,
+    elementBytes: number,
+    out: Uint8Array,
+  ): { consumed: number; decoded: number; malformed: boolean };
+  /** One byte for each nibble, the low one of each byte first; -8..7 where `signed`. */
+  unpackNibbles(packed: Uint8Array, signed: boolean, out: Uint8Array): void;
 }

@@ -25,7 +25,8 @@
       "native/core/slab.cc",
       "native/core/tensor_stats.cc",
       "native/core/thread_count.cc",
-      "native/core/thread_pool.cc"
+      "native/core/thread_pool.cc",
+      "native/core/wire_data.cc"
     ],
     "qgemm_addon_sources": [
       "native/addon/addon.cc",
@@ -40,7 +41,8 @@
       "native/addon/mapping.cc",
       "native/addon/quantize.cc",
       "native/addon/tensor_tools.cc",
-      "native/addon/weights.cc"
+      "native/addon/weights.cc",
+      "native/addon/wire_data.cc"
     ],
     "qgemm_scalar_sources": [
       "native/kernels/scalar/gemm_f32_scalar.cc",

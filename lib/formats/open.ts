@@ -5,6 +5,7 @@ import { FileSource, ioError, readBytes } from './file.js';
 import { openGguf } from './gguf.js';
 import { parseJson, type JsonObject } from './json.js';
 import { MAX_JSON_BYTES } from './limits.js';
+import { looksLikeOnnx, openOnnx } from './onnx.js';
 import { openSafetensors, openShardedSafetensors } from './safetensors-model.js';
 import type { ModelSource } from './source.js';
 import { openTfjs } from './tfjs-model.js';
@@ -24,6 +25,8 @@ const OPEN_BRACE = 0x7b;
 const BINARY_FORMATS: readonly BinaryFormat[] = [
   // Before safetensors: the ninth byte of a GGUF file, the number of its tensors, may be a brace too.
   { recognises: (start) => String.fromCharCode(...start.subarray(0, 4)) === 'GGUF', open: openGguf },
+  // Before safetensors too, since a name of the producer may have a brace there.
+  { recognises: looksLikeOnnx, open: openOnnx },
   { recognises: (start) => start[8] === OPEN_BRACE, open: openSafetensors },
 ];
 
@@ -35,7 +38,7 @@ const JSON_FORMATS: readonly JsonFormat[] = [
 
 /** What a folder may hold, by preference: Hugging Face's names, then TensorFlow.js's, then the only one of its kind. */
 const FOLDER_NAMES = ['model.safetensors.index.json', 'model.safetensors', 'model.json'];
-const FOLDER_SUFFIXES = ['.safetensors.index.json', '.safetensors', '.gguf'];
+const FOLDER_SUFFIXES = ['.safetensors.index.json', '.safetensors', '.gguf', '.onnx'];
 
 /**
  * Opens a model: a file of any known format, or a folder that holds one. All that can be checked without reading the

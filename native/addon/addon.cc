@@ -15,6 +15,7 @@
 #include "addon/quantize.h"
 #include "addon/tensor_tools.h"
 #include "addon/weights.h"
+#include "addon/wire_data.h"
 #include "core/cpu.h"
 #include "core/dispatch.h"
 #include "core/pin_library.h"
@@ -68,6 +69,7 @@ napi_value init(napi_env env, napi_value exports) {
   init_quantize(env, exports);
   init_tensor_tools(env, exports);
   init_gguf(env, exports);
+  init_wire_data(env, exports);
   init_linear(env, exports);
   init_linear_async(env, exports);
   return exports;
