@@ -68,7 +68,7 @@ export function openModel(path: string): ModelSource {
     }
     throw new QgemmError(
       'ERR_QGEMM_FORMAT',
-      `${show(file.path)} must be a safetensors file, an index of safetensors files, a GGUF file or a TensorFlow.js model.json, but is none of them`,
+      `${show(file.path)} must be a safetensors file, an index of safetensors files, a GGUF file, an ONNX model or a TensorFlow.js model.json, but is none of them`,
     );
   } catch (error) {
     file.release();
@@ -97,7 +97,7 @@ function findInFolder(folder: string): string {
   }
   throw new QgemmError(
     'ERR_QGEMM_FORMAT',
-    `${show(folder)} must hold ${FOLDER_NAMES.join(', ')} or one *.safetensors or *.gguf file, but has none`,
+    `${show(folder)} must hold ${FOLDER_NAMES.join(', ')} or one *.safetensors, *.gguf or *.onnx file, but has none`,
   );
 }
 
