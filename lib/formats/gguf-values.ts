@@ -89,10 +89,9 @@ function readArray(cursor: GgufCursor, depth: number): GgufValue {
 /** A value as text; undefined where it is too long to be carried along. */
 export function ggufText(value: GgufValue): string | undefined {
   if (value === undefined) return undefined;
+  const item = (one: GgufScalar): string => (typeof one === 'string' ? JSON.stringify(one) : scalarText(one));
   const text = Array.isArray(value)
-    ? JSON.stringify(
-        (value as readonly GgufScalar[]).map((item) => (typeof item === 'string' ? item : scalarText(item))),
-      )
+    ? `[${(value as readonly GgufScalar[]).map(item).join(',')}]`
     : scalarText(value as GgufScalar);
   return text.length <= MAX_GGUF_SHOWN_TEXT ? text : undefined;
 }

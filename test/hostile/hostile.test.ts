@@ -5,6 +5,7 @@ import { convert, inspect, loadModel, QgemmError, verify } from '../../lib/index
 import { temporaryFolder } from '../support/safetensors.js';
 import { writeFiles } from '../support/tfjs.js';
 import { shardedCases, tfjsCases } from './folder-cases.js';
+import { ggufCases } from './gguf-cases.js';
 import { packedCases, soundPackedFile } from './packed-cases.js';
 import { safetensorsCases } from './safetensors-cases.js';
 
@@ -45,6 +46,16 @@ describe('hostile safetensors files', () => {
     // An empty file cannot be mapped at all.
     await refused(bytes.length === 0 ? 'ERR_QGEMM_IO' : code, () => loadModel(input));
     await refused(bytes.length === 0 ? 'ERR_QGEMM_IO' : code, () => loadModel(input, { map: false }));
+  });
+});
+
+describe('hostile GGUF files', () => {
+  it.each(ggufCases)('$name: $code', async ({ code, bytes }) => {
+    const folder = temporaryFolder();
+    const input = join(folder, 'model.gguf');
+    writeFileSync(input, bytes);
+    await refusedEverywhere(code, folder, input);
+    await refusedEverywhere(code, folder, folder);
   });
 });
 

@@ -1,0 +1,58 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { GgufTensor } from '../../lib/formats/gguf.js';
+import { openModel } from '../../lib/formats/open.js';
+import { readTensor } from '../../lib/formats/source.js';
+import { native } from '../../lib/native.js';
+
+/** Made by scripts/interop/make_gguf.py with the gguf package. */
+const folder = join(__dirname, '../../.cache/interop/gguf');
+const expected = JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8')) as {
+  types: Record<string, { type: string; shape: number[]; sha256: string }>;
+  keys: Record<string, string>;
+};
+
+describe('GGUF files written by the gguf package', () => {
+  const types = openModel(join(folder, 'types.gguf'));
+
+  it.each(Object.entries(expected.types))(
+    '%s: the same float32 bytes as the package',
+    (name, { type, shape, sha256 }) => {
+      const tensor = types.tensors.get(name) as GgufTensor;
+      expect({ type: tensor.type.name, shape: tensor.shape }).toEqual({ type, shape });
+      expect(createHash('sha256').update(readTensor(tensor)).digest('hex')).toBe(sha256);
+    },
+  );
+
+  it('has every type once', () => {
+    expect([...types.tensors.keys()].sort()).toEqual(Object.keys(expected.types).sort());
+  });
+
+  it('all 13 types of values, and an alignment of 128', () => {
+    const { metadata, tensors } = openModel(join(folder, 'keys.gguf'));
+    for (const [key, value] of Object.entries(expected.keys))
+      expect([key, metadata.get(`gguf.${key}`)]).toEqual([key, value]);
+    expect(metadata.has('gguf.t.long')).toBe(false);
+    expect(new Float32Array(readTensor(tensors.get('x.weight')!).buffer)).toEqual(new Float32Array(6).fill(1));
+  });
+});
+
+describe('quantization for GGUF gives the bytes of the gguf package', () => {
+  const file = (name: string): Buffer => readFileSync(join(folder, name));
+  const rows = new Float32Array(new Uint8Array(file('rows.f32')).buffer);
+
+  it('Q8_0', () => {
+    const blocks = Buffer.alloc((rows.length / 32) * 34);
+    expect(native.ggufQuantizeQ8(rows, blocks)).toBe(true);
+    expect(blocks.equals(file('rows.q8_0'))).toBe(true);
+  });
+
+  it('F16', () => {
+    const halves = Buffer.alloc(rows.length * 2);
+    const overflows = rows.some((x) => Math.abs(x) >= 65520);
+    expect(native.toFloat16(rows, halves)).toBe(!overflows);
+    expect(halves.equals(file('rows.f16'))).toBe(true);
+  });
+});
