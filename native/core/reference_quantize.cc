@@ -39,7 +39,9 @@ void quantize_row(QuantizeRowArgs* args) {
       } else if (std::isinf(x)) {
         q = x > 0.0f ? 255 : qmin;
       } else {
-        q = std::clamp(static_cast<int32_t>(std::nearbyint(x * inv)) + args->zero_point, qmin, 255);
+        // Values outside a fixed range may be far beyond int32.
+        const float code = std::nearbyint(x * inv) + static_cast<float>(args->zero_point);
+        q = static_cast<int32_t>(std::clamp(code, static_cast<float>(qmin), 255.0f));
       }
     }
     args->q[i] = static_cast<uint8_t>(q);

@@ -48,12 +48,18 @@ static inline I32 i32_min(I32 a, I32 b) { return _mm256_min_epi32(a, b); }
 static inline I32 i32_max(I32 a, I32 b) { return _mm256_max_epi32(a, b); }
 static inline I32 i32_and(I32 a, I32 b) { return _mm256_and_si256(a, b); }
 static inline I32 i32_xor(I32 a, I32 b) { return _mm256_xor_si256(a, b); }
+static inline I32 i32_max_unsigned(I32 a, I32 b) { return _mm256_max_epu32(a, b); }
 template <int kBits>
 static inline I32 i32_shl(I32 a) {
   return _mm256_slli_epi32(a, kBits);
 }
+template <int kBits>
+static inline I32 i32_shr(I32 a) {
+  return _mm256_srli_epi32(a, kBits);
+}
 static inline F32 i32_to_f32(I32 a) { return _mm256_cvtepi32_ps(a); }
 static inline I32 f32_to_i32(F32 a) { return _mm256_cvtps_epi32(a); }
+static inline I32 f32_as_i32(F32 a) { return _mm256_castps_si256(a); }
 static inline F32 i32_as_f32(I32 a) { return _mm256_castsi256_ps(a); }
 static inline I32 i32_load_u8(const uint8_t* p) {
   return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
@@ -65,6 +71,12 @@ static inline void i32_store_u8(uint8_t* p, I32 v) {
   const uint32_t high = static_cast<uint32_t>(_mm256_extract_epi32(bytes, 4));
   memcpy(p, &low, 4);
   memcpy(p + 4, &high, 4);
+}
+static inline void i32_store4_u8(uint8_t* p, I32 a, I32 b, I32 c, I32 d) {
+  const __m256i bytes = _mm256_packus_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d));
+  // Packing works within 128 bits: the four dwords of a half come from a, b, c and d.
+  const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permutevar8x32_epi32(bytes, order));
 }
 static inline float f32_reduce_min(F32 v) {
   __m128 x = _mm_min_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));

@@ -3,6 +3,7 @@
 #if defined(__GNUC__) && !defined(__clang__)
 // gcc's own AVX-512 header passes undefined operands around and warns about itself (GCC bug 105593).
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
 #include <immintrin.h>
 #include <stddef.h>
@@ -52,18 +53,30 @@ static inline I32 i32_min(I32 a, I32 b) { return _mm512_min_epi32(a, b); }
 static inline I32 i32_max(I32 a, I32 b) { return _mm512_max_epi32(a, b); }
 static inline I32 i32_and(I32 a, I32 b) { return _mm512_and_si512(a, b); }
 static inline I32 i32_xor(I32 a, I32 b) { return _mm512_xor_si512(a, b); }
+static inline I32 i32_max_unsigned(I32 a, I32 b) { return _mm512_max_epu32(a, b); }
 template <int kBits>
 static inline I32 i32_shl(I32 a) {
   return _mm512_slli_epi32(a, kBits);
 }
+template <int kBits>
+static inline I32 i32_shr(I32 a) {
+  return _mm512_srli_epi32(a, kBits);
+}
 static inline F32 i32_to_f32(I32 a) { return _mm512_cvtepi32_ps(a); }
 static inline I32 f32_to_i32(F32 a) { return _mm512_cvtps_epi32(a); }
+static inline I32 f32_as_i32(F32 a) { return _mm512_castps_si512(a); }
 static inline F32 i32_as_f32(I32 a) { return _mm512_castsi512_ps(a); }
 static inline I32 i32_load_u8(const uint8_t* p) {
   return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
 }
 static inline void i32_store_u8(uint8_t* p, I32 v) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtusepi32_epi8(v));
+}
+static inline void i32_store4_u8(uint8_t* p, I32 a, I32 b, I32 c, I32 d) {
+  const __m512i bytes = _mm512_packus_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));
+  // Packing works within 128 bits: the four dwords of a part come from a, b, c and d.
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  _mm512_storeu_si512(p, _mm512_permutexvar_epi32(order, bytes));
 }
 static inline float f32_reduce_min(F32 v) { return _mm512_reduce_min_ps(v); }
 static inline float f32_reduce_max(F32 v) { return _mm512_reduce_max_ps(v); }

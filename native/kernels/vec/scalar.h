@@ -73,15 +73,26 @@ static inline I32 i32_min(I32 a, I32 b) { return a < b ? a : b; }
 static inline I32 i32_max(I32 a, I32 b) { return a > b ? a : b; }
 static inline I32 i32_and(I32 a, I32 b) { return a & b; }
 static inline I32 i32_xor(I32 a, I32 b) { return a ^ b; }
+static inline I32 i32_max_unsigned(I32 a, I32 b) { return static_cast<uint32_t>(a) > static_cast<uint32_t>(b) ? a : b; }
 template <int kBits>
 static inline I32 i32_shl(I32 a) {
   return static_cast<I32>(static_cast<uint32_t>(a) << kBits);
+}
+// Zeros come in from the left.
+template <int kBits>
+static inline I32 i32_shr(I32 a) {
+  return static_cast<I32>(static_cast<uint32_t>(a) >> kBits);
 }
 static inline F32 i32_to_f32(I32 a) { return static_cast<float>(a); }
 // Rounds half to even; NaN and what does not fit give INT32_MIN, as x86 does.
 static inline I32 f32_to_i32(F32 a) {
   if (!(a >= -2147483648.0f && a < 2147483648.0f)) return INT32_MIN;
   return static_cast<I32>(lrintf(a));  // one instruction where nearbyintf is a call
+}
+static inline I32 f32_as_i32(F32 a) {
+  I32 i;
+  memcpy(&i, &a, sizeof i);
+  return i;
 }
 static inline F32 i32_as_f32(I32 a) {
   F32 f;
@@ -91,6 +102,13 @@ static inline F32 i32_as_f32(I32 a) {
 static inline I32 i32_load_u8(const uint8_t* p) { return *p; }
 // Lanes must be in [0, 32767]; above 255 they saturate.
 static inline void i32_store_u8(uint8_t* p, I32 v) { *p = static_cast<uint8_t>(v > 255 ? 255 : v); }
+// Four vectors, one after the other, each as i32_store_u8 would.
+static inline void i32_store4_u8(uint8_t* p, I32 a, I32 b, I32 c, I32 d) {
+  i32_store_u8(p, a);
+  i32_store_u8(p + 1, b);
+  i32_store_u8(p + 2, c);
+  i32_store_u8(p + 3, d);
+}
 static inline float f32_reduce_min(F32 v) { return v; }
 static inline float f32_reduce_max(F32 v) { return v; }
 
