@@ -9,7 +9,7 @@ import { eventLoopGaps, tinyCalls } from './calls.mjs';
 import { checkResult, makeWeights, normal } from './cases.mjs';
 import { interleave } from './measure.mjs';
 import { HELP, parseOptions } from './options.mjs';
-import { peerName, peers } from './peers.mjs';
+import { peerName, peers, warmUp } from './peers.mjs';
 import { HEADER, line, summarize, summaryLines, tableLine } from './report.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -27,17 +27,28 @@ async function measureShape(weights, sessions, m, threads, peak, rounds) {
     output: (y) => y,
   }));
   for (const name of sessions ? ['int8', 'float32'] : []) {
-    contestants.push({ name: `peer ${name}`, async: true, run: sessions[name](x, m), output: ({ y }) => y.data });
+    const ways = sessions[name](x, m);
+    ways.forEach((run, way) =>
+      contestants.push({ name: `peer ${name} ${way}`, async: true, run, output: ({ y }) => y.data }),
+    );
   }
   const errors = {};
   for (const { name, run, output } of contestants) {
-    errors[name] = checkResult(name, name.replace('peer ', ''), weights, x, m, output(await run()));
+    errors[name] = checkResult(name, name.includes('int8') ? 'int8' : 'float32', weights, x, m, output(await run()));
   }
   const peaks = { int8: 0, float32: 0 };
   const calibrate = () => {
     for (const precision of ['int8', 'float32']) peaks[precision] = Math.max(peaks[precision], peak[precision]());
   };
   const results = await interleave(contestants, rounds, threads > 1 ? SETTLE_MS : 0, calibrate);
+  // The peer is credited with the faster of its ways.
+  for (const name of sessions ? ['peer int8', 'peer float32'] : []) {
+    const ways = [...results].filter(([key]) => key.startsWith(name)).map(([, result]) => result);
+    results.set(
+      name,
+      ways.reduce((a, b) => ({ ...a, median: Math.min(a.median, b.median), best: Math.min(a.best, b.best) })),
+    );
+  }
   return { threads, m, k, n, results: Object.fromEntries(results), peaks, errors };
 }
 
@@ -87,6 +98,7 @@ async function main() {
     `${model}, ${info.isa}, Node ${process.version}; peak loops: ${peak.instructions.int8 || 'none'}, ${peak.instructions.float32 || 'none'}`,
   );
   console.log(peerName ? `peer: ${peerName}` : 'peer: none ("npm run bench:peers" installs onnxruntime-node)');
+  await warmUp();
   const rows = await measureAll(options, peak);
   const summaries = options.threads.flatMap((count) => summarize(rows, count));
   console.log(`\n${summaryLines(summaries).join('\n')}`);
