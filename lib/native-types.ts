@@ -206,11 +206,14 @@ export interface NativeGguf {
   ggufDequantize(type: string, blocks: Uint8Array, first: number, out: Uint8Array): void;
   /**
    * Quantizes to Q8_0: x.length is a multiple of 32, `out` has 34 bytes for each 32. False, with `out` unspecified, when x
-   * holds NaN, an infinity, or a value whose scale is beyond float16.
+   * holds NaN, an infinity, or a value whose scale is beyond float16; with `clip` these take the nearest codes, NaN 0.
    */
-  ggufQuantizeQ8(x: Float32Array, out: Uint8Array): boolean;
-  /** Rounds to float16, half to even: 2 bytes per value. False when x holds NaN or what float16 has only as infinity. */
-  toFloat16(x: Float32Array, out: Uint8Array): boolean;
+  ggufQuantizeQ8(x: Float32Array, clip: boolean, out: Uint8Array): boolean;
+  /**
+   * Rounds to float16, half to even: 2 bytes per value. False when x holds NaN or what float16 has only as infinity; with
+   * `clip` these become 0 and the largest number.
+   */
+  toFloat16(x: Float32Array, clip: boolean, out: Uint8Array): boolean;
 }
 
 /** Values as files store them compactly. */

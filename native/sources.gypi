@@ -11,6 +11,7 @@
       "native/core/gemm_f32.cc",
       "native/core/gguf_blocks.cc",
       "native/core/gguf_k_blocks.cc",
+      "native/core/gguf_quantize.cc",
       "native/core/matmul_integer.cc",
       "native/core/pack.cc",
       "native/core/pin_library.cc",

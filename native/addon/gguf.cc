@@ -43,26 +43,28 @@ napi_value boolean(napi_env env, bool value) {
 }
 
 napi_value quantize_q8(napi_env env, napi_callback_info info) {
-  const Args<2> args(env, info);
+  const Args<3> args(env, info);
   TypedArray x, out;
-  if (!read_typed_array(env, args[0], "x", napi_float32_array, &x) ||
-      !read_typed_array(env, args[1], "out", napi_uint8_array, &out)) {
+  bool clip;
+  if (!read_typed_array(env, args[0], "x", napi_float32_array, &x) || !read_bool(env, args[1], "clip", &clip) ||
+      !read_typed_array(env, args[2], "out", napi_uint8_array, &out)) {
     return nullptr;
   }
   if (x.length % kQ8_0Elements != 0) return throw_error(env, code::kShape, "x must hold whole blocks of 32 values");
   const size_t blocks = x.length / kQ8_0Elements;
   if (!check_length(env, "out", out, blocks * kQ8_0Bytes)) return nullptr;  // less than the bytes of x: no overflow
-  return boolean(env, quantize_q8_0(x.as<float>(), blocks, out.as<uint8_t>()) == Status::ok);
+  return boolean(env, quantize_q8_0(x.as<float>(), blocks, clip, out.as<uint8_t>()) == Status::ok);
 }
 
 napi_value to_float16(napi_env env, napi_callback_info info) {
-  const Args<2> args(env, info);
+  const Args<3> args(env, info);
   TypedArray x, out;
-  if (!read_typed_array(env, args[0], "x", napi_float32_array, &x) ||
-      !read_typed_array(env, args[1], "out", napi_uint8_array, &out) || !check_length(env, "out", out, x.length * 2)) {
+  bool clip;
+  if (!read_typed_array(env, args[0], "x", napi_float32_array, &x) || !read_bool(env, args[1], "clip", &clip) ||
+      !read_typed_array(env, args[2], "out", napi_uint8_array, &out) || !check_length(env, "out", out, x.length * 2)) {
     return nullptr;
   }
-  return boolean(env, float16_to_bytes(x.as<float>(), x.length, out.as<uint8_t>()));
+  return boolean(env, float16_to_bytes(x.as<float>(), x.length, clip, out.as<uint8_t>()));
 }
 
 }  // namespace

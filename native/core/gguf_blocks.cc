@@ -1,9 +1,7 @@
 #include "core/gguf_blocks.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
-#include <limits>
 
 #include "core/gguf_k_blocks.h"
 #include "core/gguf_load.h"
@@ -69,8 +67,6 @@ constexpr BlockFormat kFormats[] = {
 // Values per task of the pool: 64 KiB of float32, so that handing it over costs nothing beside it.
 constexpr size_t kTaskElements = 16384;
 
-size_t tasks_for(size_t elements) { return (elements + kTaskElements - 1) / kTaskElements; }
-
 struct DequantizeWork {
   const BlockFormat* format;
   const uint8_t* blocks;
@@ -92,49 +88,6 @@ void dequantize_task(void* context, size_t index) {
   }
 }
 
-struct QuantizeWork {
-  const float* x;
-  size_t blocks;
-  uint8_t* out;
-  std::atomic<bool> refused{false};
-};
-
-bool quantize_q8_0_block(const float* x, uint8_t* out) {
-  float amax = 0;
-  bool finite = true;
-  for (size_t i = 0; i < kQ8_0Elements; ++i) {
-    const float magnitude = x[i] < 0 ? -x[i] : x[i];
-    finite &= magnitude <= std::numeric_limits<float>::max();
-    amax = magnitude > amax ? magnitude : amax;
-  }
-  const float d = amax / 127.0f;
-  const uint16_t stored = float32_to_float16(d);
-  if (!finite || stored >= 0x7c00) return false;
-  // Up to 2^-128 the reciprocal overflows. Such a d is 0 in float16, so every code stands for 0.
-  const float inverse = d > 0x1p-128f ? 1.0f / d : 0.0f;
-  std::memcpy(out, &stored, sizeof stored);
-  for (size_t i = 0; i < kQ8_0Elements; ++i) {
-    // Half away from zero: adding 0.5 first would round up what lies just below a half.
-    const float value = x[i] * inverse;
-    const int whole = static_cast<int>(value);
-    const float rest = value - static_cast<float>(whole);
-    out[2 + i] = static_cast<uint8_t>(whole + (rest >= 0.5f) - (rest <= -0.5f));
-  }
-  return true;
-}
-
-void quantize_task(void* context, size_t index) {
-  QuantizeWork& work = *static_cast<QuantizeWork*>(context);
-  constexpr size_t kTaskBlocks = kTaskElements / kQ8_0Elements;
-  const size_t end = std::min(work.blocks, (index + 1) * kTaskBlocks);
-  for (size_t block = index * kTaskBlocks; block < end; ++block) {
-    if (!quantize_q8_0_block(work.x + block * kQ8_0Elements, work.out + block * kQ8_0Bytes)) {
-      work.refused.store(true, std::memory_order_relaxed);
-      return;
-    }
-  }
-}
-
 }  // namespace
 
 const BlockFormat* find_block_format(const std::string& name) {
@@ -149,16 +102,7 @@ void dequantize_blocks(const BlockFormat& format, const uint8_t* blocks, size_t 
   const size_t skipped = first / format.elements;
   const size_t begin = first % format.elements;
   DequantizeWork work{&format, blocks + skipped * format.bytes, begin, begin + count, out};
-  ThreadPool::instance().parallel_for(tasks_for(work.end), dequantize_task, &work);
-}
-
-Status quantize_q8_0(const float* x, size_t blocks, uint8_t* out) {
-  QuantizeWork work;
-  work.x = x;
-  work.blocks = blocks;
-  work.out = out;
-  ThreadPool::instance().parallel_for(tasks_for(blocks * kQ8_0Elements), quantize_task, &work);
-  return work.refused.load(std::memory_order_relaxed) ? Status::non_finite : Status::ok;
+  ThreadPool::instance().parallel_for((work.end + kTaskElements - 1) / kTaskElements, dequantize_task, &work);
 }
 
 }  // namespace qgemm

@@ -27,8 +27,9 @@ const BlockFormat* find_block_format(const std::string& name);
 void dequantize_blocks(const BlockFormat& format, const uint8_t* blocks, size_t first, size_t count, uint8_t* out);
 
 /// x[32 * blocks] to Q8_0 as ggml's quantize_row_q8_0 does: per block d = max |x| / 127, codes are x * (1/d) rounded
-/// half away from zero, and d is stored as float16. Status::non_finite where x holds NaN or an infinity, or d is beyond
-/// float16; `out` is then unspecified.
-Status quantize_q8_0(const float* x, size_t blocks, uint8_t* out);
+/// half away from zero, and d is stored as float16. A block with NaN, an infinity or a d beyond float16 is refused
+/// (Status::non_finite; `out` is then unspecified), or, with `clip`, scaled by its finite values: what is beyond the
+/// codes takes the nearest one, NaN takes 0.
+Status quantize_q8_0(const float* x, size_t blocks, bool clip, uint8_t* out);
 
 }  // namespace qgemm

@@ -102,14 +102,17 @@ void bfloat16_from_bytes(const uint8_t* bytes, size_t count, float* out) {
   for (size_t i = 0; i < count; ++i) out[i] = bfloat16_to_float32(load16(bytes + 2 * i));
 }
 
-bool float16_to_bytes(const float* x, size_t count, uint8_t* bytes) {
+bool float16_to_bytes(const float* x, size_t count, bool clip, uint8_t* bytes) {
   bool finite = true;
   for (size_t i = 0; i < count; ++i) {
-    const uint16_t half = float32_to_float16(x[i]);
-    finite &= (half & 0x7fffu) < 0x7c00u;
+    uint16_t half = float32_to_float16(x[i]);
+    if ((half & 0x7fffu) >= 0x7c00u) {
+      finite = false;
+      if (clip) half = std::isnan(x[i]) ? 0 : static_cast<uint16_t>(half - 1);  // the largest finite one
+    }
     std::memcpy(bytes + 2 * i, &half, sizeof(half));
   }
-  return finite;
+  return finite || clip;
 }
 
 void affine_dequantize(const uint8_t* codes, size_t count, double scale, double min, float* out) {

@@ -21,8 +21,8 @@ void float16_from_bytes(const uint8_t* bytes, size_t count, float* out);
 void bfloat16_from_bytes(const uint8_t* bytes, size_t count, float* out);
 
 /// Rounds to float16, half to even, as little-endian bytes at any address. False when some value is NaN or becomes an
-/// infinity.
-bool float16_to_bytes(const float* x, size_t count, uint8_t* bytes);
+/// infinity; with `clip` those become 0 and +-65504.
+bool float16_to_bytes(const float* x, size_t count, bool clip, uint8_t* bytes);
 
 /// out[i] = codes[i] * scale + min in double, rounded to float32: what TensorFlow.js makes of quantized weights.
 void affine_dequantize(const uint8_t* codes, size_t count, double scale, double min, float* out);

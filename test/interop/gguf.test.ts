@@ -45,14 +45,14 @@ describe('quantization for GGUF gives the bytes of the gguf package', () => {
 
   it('Q8_0', () => {
     const blocks = Buffer.alloc((rows.length / 32) * 34);
-    expect(native.ggufQuantizeQ8(rows, blocks)).toBe(true);
+    expect(native.ggufQuantizeQ8(rows, false, blocks)).toBe(true);
     expect(blocks.equals(file('rows.q8_0'))).toBe(true);
   });
 
   it('F16', () => {
     const halves = Buffer.alloc(rows.length * 2);
     const overflows = rows.some((x) => Math.abs(x) >= 65520);
-    expect(native.toFloat16(rows, halves)).toBe(!overflows);
+    expect(native.toFloat16(rows, false, halves)).toBe(!overflows);
     expect(halves.equals(file('rows.f16'))).toBe(true);
   });
 });
