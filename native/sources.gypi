@@ -3,6 +3,7 @@
     "qgemm_core_sources": [
       "native/core/aligned_buffer.cc",
       "native/core/cpu.cc",
+      "native/core/cpu_affinity.cc",
       "native/core/dispatch.cc",
       "native/core/file_map.cc",
       "native/core/float16.cc",

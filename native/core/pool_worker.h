@@ -8,6 +8,8 @@
 #include <intrin.h>
 #endif
 
+#include "core/cpu_affinity.h"
+
 namespace qgemm {
 
 /// How long a thread looks for work, or waits for others, before it sleeps. Longer would steal a busy neighbour's time.
@@ -48,6 +50,9 @@ struct alignas(64) PoolWorker {
   std::atomic<uintptr_t> mailbox{kIdle};
   std::atomic<bool> asleep{false};
   size_t index = 0;
+  std::atomic<int> cpu{-1};  // where it last ran; -1 unknown, or just told to leave
+  std::atomic<long> thread_id{0};
+  std::atomic<bool> kept_off{false};
   std::mutex mutex;
   std::condition_variable woken;
   std::condition_variable finished;
@@ -62,6 +67,19 @@ struct alignas(64) PoolWorker {
   bool summon() {
     uintptr_t expected = kIdle;
     return mailbox.compare_exchange_strong(expected, kSummoned);
+  }
+
+  /// Called by who offers a task, from its own CPU: two threads on one CPU are slower than one.
+  void leave_cpu(int callers_cpu) {
+    if (callers_cpu < 0 || cpu.load(std::memory_order_relaxed) != callers_cpu) return;
+    cpu.store(-1, std::memory_order_relaxed);
+    keep_off_cpu(thread_id.load(std::memory_order_relaxed), callers_cpu);
+    kept_off.store(true, std::memory_order_relaxed);
+  }
+
+  /// The worker's own side, before work that has no caller beside it.
+  void run_anywhere() {
+    if (kept_off.exchange(false, std::memory_order_relaxed)) allow_all_cpus();
   }
 
   void wake() {

@@ -134,15 +134,18 @@ ThreadPool::Job* ThreadPool::State::take_job() {
 void ThreadPool::State::run_worker(PoolWorker* self) {
   ScopedFpEnv fp_env;
   current_worker = self;
+  self->thread_id.store(current_thread_id(), std::memory_order_relaxed);
   while (true) {
     wait_for_work(self);
     uintptr_t mail = self->mailbox.load();
     if ((mail & PoolWorker::kOffered) != 0) {
       if (!self->accept(mail)) continue;
       auto* task = reinterpret_cast<ParallelTask*>(mail & PoolWorker::kTaskMask);
+      self->cpu.store(current_cpu(), std::memory_order_relaxed);
       task->participate(task->participant_of_worker(self->index));
       self->finish();
     } else if (mail == PoolWorker::kSummoned || self->summon()) {
+      self->run_anywhere();
       if (Job* job = take_job()) job->run(job);
       self->mailbox.store(PoolWorker::kIdle);
     }
@@ -198,10 +201,12 @@ bool ThreadPool::parallel_for(size_t count, void (*task)(void* context, size_t i
   ParallelTask shared(count, participants, first, task, context, cancel);
   size_t helpers = std::min(participants - first, state.start_workers(participants - first));
   std::bitset<kMaxThreads> asked;
+  const int cpu = current_cpu();
   for (size_t i = 0; i < helpers; ++i) {
     PoolWorker* worker = state.workers[i].load(std::memory_order_relaxed);
     if (worker == self || !worker->offer(&shared)) continue;
     asked.set(i);
+    worker->leave_cpu(cpu);
     worker->wake();
   }
   shared.participate(self == nullptr ? 0 : self->index);
