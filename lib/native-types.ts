@@ -7,7 +7,15 @@ import type { CodeRange } from './quantization-range.js';
  * Numbers that stand for enums are those of native/core (Scheme, Granularity, Activation, RowRange).
  */
 export interface NativeAddon
-  extends NativeErrors, NativeCpu, NativeQuantize, NativeWeightsApi, NativeTensorTools, NativeGguf, NativeWireData {}
+  extends
+    NativeErrors,
+    NativeCpu,
+    NativeQuantize,
+    NativeWeightsApi,
+    NativeTensorTools,
+    NativeGguf,
+    NativeWireData,
+    NativeByteTools {}
 
 export interface NativeErrors {
   /** The class of all errors that the addon throws from now on in this JavaScript thread: called as (code, message). */
@@ -229,4 +237,15 @@ export interface NativeWireData {
   ): { consumed: number; decoded: number; malformed: boolean };
   /** One byte for each nibble, the low one of each byte first; -8..7 where `signed`. */
   unpackNibbles(packed: Uint8Array, signed: boolean, out: Uint8Array): void;
+}
+
+/** Bytes in bulk, for the readers of files. */
+export interface NativeByteTools {
+  /**
+   * target[sum i_d * targetStride_d] = source[sum i_d * sourceStride_d] for all indices, in elements of 1, 2, 4 or 8 bytes.
+   * `dims` has size, source stride and target stride of each dimension. Throws SHAPE when it leaves an array.
+   */
+  stridedCopy(source: Uint8Array, target: Uint8Array, elementBytes: number, dims: Float64Array): void;
+  /** CRC-32 as zip has it; `seed` is that of the bytes before these, 0 at the start. */
+  crc32(bytes: Uint8Array, seed: number): number;
 }

@@ -65,3 +65,31 @@ export const MAX_ONNX_DEPTH = 16;
 
 /** Pieces in which an ONNX tensor's typed data lies. Writers pack it into one; each piece costs memory here. */
 export const MAX_ONNX_PIECES = 4096;
+
+/** Bytes of the directory of a zip archive: about 150,000 files. A checkpoint has one for each storage of its tensors. */
+export const MAX_ZIP_DIRECTORY_BYTES: number = 16 * 2 ** 20;
+
+/** Bytes of a compressed file in a zip archive, which is inflated in memory. What is stored is read by offset. */
+export const MAX_INFLATED_BYTES: number = 256 * 2 ** 20;
+
+/** Bytes of a pickle without its tensors' data: about 100,000 tensors. */
+export const MAX_PICKLE_BYTES: number = 16 * 2 ** 20;
+
+/** Estimated bytes of the values that a pickle makes: one of 100,000 tensors makes about 60 MB. */
+export const MAX_PICKLE_MEMORY: number = 64 * 2 ** 20;
+
+/** Nesting of dicts, lists and tuples in a checkpoint. Training checkpoints have about 6 levels. */
+export const MAX_PICKLE_DEPTH = 64;
+
+/** Values that are visited in search of tensors: a few shared lists in each other would be visited without end. */
+export const MAX_PICKLE_VISITS = 1_000_000;
+
+/**
+ * Tensors of a checkpoint are views, which may share their storages and repeat elements. All of them together may be so many
+ * times as large as the file, or have so many bytes, whichever is more.
+ */
+export const MAX_VIEW_RATIO = 16;
+export const MAX_VIEW_BYTES: number = 64 * 2 ** 20;
+
+/** Bytes of the text at the beginning of a .npy file. NumPy itself refuses more. */
+export const MAX_NPY_HEADER_BYTES = 10_000;

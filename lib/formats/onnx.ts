@@ -70,10 +70,8 @@ function* constantsOf(scopes: readonly OnnxScope[]): Generator<OnnxConstant> {
   for (const scope of scopes) yield* scope.constants.values();
 }
 
-function valuesOf(name: string, { n, k, layout, quantized }: MatmulWeight): SourceTensor {
-  return layout === 'nk'
-    ? dequantizedTensor(name, quantized!, [n, k], 'rows')
-    : dequantizedTensor(name, quantized!, [k, n], 'columns');
+function valuesOf(name: string, { layout, quantized }: MatmulWeight): SourceTensor {
+  return dequantizedTensor(name, quantized!, layout === 'nk' ? 0 : 1);
 }
 
 /** ONNX's MatMul takes [K, N]; filters of 1x1 convolutions are [N, K, 1, 1]. */

@@ -1,11 +1,16 @@
 import { readdirSync, statSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { QgemmError, show } from '../errors.js';
+import { isZip, openArchive } from './archive.js';
 import { FileSource, ioError, readBytes } from './file.js';
 import { openGguf } from './gguf.js';
 import { parseJson, type JsonObject } from './json.js';
 import { MAX_JSON_BYTES } from './limits.js';
 import { looksLikeOnnx, openOnnx } from './onnx.js';
+import { openNpy } from './npy.js';
+import { isNpy } from './npy-header.js';
+import { openTorchLegacy } from './pytorch.js';
+import { isTorchLegacy } from './pytorch-legacy.js';
 import { openSafetensors, openShardedSafetensors } from './safetensors-model.js';
 import type { ModelSource } from './source.js';
 import { openTfjs } from './tfjs-model.js';
@@ -23,6 +28,9 @@ interface JsonFormat {
 const OPEN_BRACE = 0x7b;
 
 const BINARY_FORMATS: readonly BinaryFormat[] = [
+  { recognises: isZip, open: openArchive },
+  { recognises: isTorchLegacy, open: openTorchLegacy },
+  { recognises: isNpy, open: openNpy },
   // Before safetensors: the ninth byte of a GGUF file, the number of its tensors, may be a brace too.
   { recognises: (start) => String.fromCharCode(...start.subarray(0, 4)) === 'GGUF', open: openGguf },
   // Before safetensors too, since a name of the producer may have a brace there.
@@ -37,8 +45,8 @@ const JSON_FORMATS: readonly JsonFormat[] = [
 ];
 
 /** What a folder may hold, by preference: Hugging Face's names, then TensorFlow.js's, then the only one of its kind. */
-const FOLDER_NAMES = ['model.safetensors.index.json', 'model.safetensors', 'model.json'];
-const FOLDER_SUFFIXES = ['.safetensors.index.json', '.safetensors', '.gguf', '.onnx'];
+const FOLDER_NAMES = ['model.safetensors.index.json', 'model.safetensors', 'pytorch_model.bin', 'model.json'];
+const FOLDER_SUFFIXES = ['.safetensors.index.json', '.safetensors', '.gguf', '.onnx', '.pt', '.pth', '.npz'];
 
 /**
  * Opens a model: a file of any known format, or a folder that holds one. All that can be checked without reading the
@@ -68,7 +76,7 @@ export function openModel(path: string): ModelSource {
     }
     throw new QgemmError(
       'ERR_QGEMM_FORMAT',
-      `${show(file.path)} must be a safetensors file, an index of safetensors files, a GGUF file, an ONNX model or a TensorFlow.js model.json, but is none of them`,
+      `${show(file.path)} must be a safetensors file, an index of safetensors files, a PyTorch checkpoint, a GGUF file, an ONNX model, a .npy or .npz file or a TensorFlow.js model.json, but is none of them`,
     );
   } catch (error) {
     file.release();
@@ -97,7 +105,7 @@ function findInFolder(folder: string): string {
   }
   throw new QgemmError(
     'ERR_QGEMM_FORMAT',
-    `${show(folder)} must hold ${FOLDER_NAMES.join(', ')} or one *.safetensors, *.gguf or *.onnx file, but has none`,
+    `${show(folder)} must hold ${FOLDER_NAMES.join(', ')} or one file of ${FOLDER_SUFFIXES.map((suffix) => `*${suffix}`).join(', ')}, but has none`,
   );
 }
 

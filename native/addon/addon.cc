@@ -6,6 +6,7 @@
 #include <new>
 #include <string>
 
+#include "addon/byte_tools.h"
 #include "addon/cpu.h"
 #include "addon/env_state.h"
 #include "addon/errors.h"
@@ -70,6 +71,7 @@ napi_value init(napi_env env, napi_value exports) {
   init_tensor_tools(env, exports);
   init_gguf(env, exports);
   init_wire_data(env, exports);
+  init_byte_tools(env, exports);
   init_linear(env, exports);
   init_linear_async(env, exports);
   return exports;

@@ -1,0 +1,46 @@
+import { resolve } from 'node:path';
+import type { FileSource } from './file.js';
+import type { TorchCheckpoint } from './pytorch-checkpoint.js';
+import { readTorchLegacy } from './pytorch-legacy.js';
+import type { TorchCodes } from './pytorch-tensors.js';
+import { safetensorsWeights } from './safetensors-weights.js';
+import type { MatmulWeight, ModelSource } from './source.js';
+
+/** A checkpoint of `torch.save` before 1.6. */
+export function openTorchLegacy(path: string, file: FileSource): ModelSource {
+  return torchModel('pytorch-legacy', path, [file], readTorchLegacy(file));
+}
+
+/** A model made of the tensors of checkpoints. Matmul weights are found as in safetensors. */
+export function torchModel(
+  format: string,
+  path: string,
+  files: readonly FileSource[],
+  { tensors, metadata, quantized }: TorchCheckpoint,
+): ModelSource {
+  const weights = safetensorsWeights(tensors);
+  const withCodes = (name: string, weight: MatmulWeight): MatmulWeight => {
+    const found = quantized.get(name);
+    return found !== undefined && fits(weight, found) ? { ...weight, quantized: found.codes } : weight;
+  };
+  return {
+    format,
+    path,
+    files: files.map((file) => resolve(file.path)),
+    tensors,
+    metadata,
+    matmuls: new Map([...weights.matmuls].map(([name, weight]) => [name, withCodes(name, weight)])),
+    asMatmul: (name) => {
+      const weight = weights.asMatmul(name);
+      return weight && withCodes(name, weight);
+    },
+    close: () => {
+      for (const file of files) file.release();
+    },
+  };
+}
+
+/** Codes can be kept where every output has one scale. */
+function fits({ layout }: MatmulWeight, { axis }: TorchCodes): boolean {
+  return axis === undefined || axis === (layout === 'nk' ? 0 : 1);
+}
