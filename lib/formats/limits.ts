@@ -52,13 +52,13 @@ export const MAX_GGUF_SHOWN_ELEMENTS = 64;
 export const MAX_GGUF_SHOWN_TEXT = 16_384;
 
 /** Fields of one protobuf file, all messages together. The largest ONNX graphs, of about 100,000 nodes, have 2 million. */
-export const MAX_PROTO_FIELDS = 4_000_000;
+export const MAX_PROTO_FIELDS = 3_000_000;
 
 /** Bytes of one string in a protobuf file. Names of unrolled graphs reach some hundred. */
 export const MAX_PROTO_STRING: number = 64 * 2 ** 10;
 
 /** Nodes and tensors of one ONNX model, all graphs together. The largest exports have about 100,000. */
-export const MAX_ONNX_ITEMS = 250_000;
+export const MAX_ONNX_ITEMS = 200_000;
 
 /** Graphs in graphs of an ONNX model. Real ones (a loop over a condition) nest two or three deep. */
 export const MAX_ONNX_DEPTH = 16;

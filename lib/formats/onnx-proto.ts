@@ -43,6 +43,10 @@ export interface OnnxModel {
   readonly functions: readonly OnnxGraph[];
 }
 
+// Most nodes have none; a map for each would be most of the memory.
+const NO_ATTRIBUTES: ReadonlyMap<string, OnnxAttribute> = new Map();
+const NO_GRAPHS: readonly OnnxGraph[] = [];
+
 /** ModelProto's own strings, by field. */
 const PRODUCER: ReadonlyMap<number, string> = new Map([
   [2, 'onnx.producer_name'],
@@ -127,7 +131,9 @@ class ModelReader {
     const inputs: string[] = [];
     const outputs: string[] = [];
     const fields: ProtoField[] = [];
-    let [name, op, domain] = ['', '', ''];
+    let name = '';
+    let op = '';
+    let domain = '';
     for (const part of this.#reader.fields(field)) {
       if (part.number === 1) inputs.push(this.#reader.text(part, 'an input of a node'));
       else if (part.number === 2) outputs.push(this.#reader.text(part, 'an output of a node'));
@@ -136,12 +142,15 @@ class ModelReader {
       else if (part.number === 5) fields.push(part);
       else if (part.number === 7) domain = this.#reader.text(part, 'the domain of a node');
     }
+    const qualified = domain === '' || domain === 'ai.onnx' ? op : `${domain}.${op}`;
+    if (fields.length === 0) {
+      return { field, op: qualified, name, inputs, outputs, attributes: NO_ATTRIBUTES, graphs: NO_GRAPHS };
+    }
     const attributes = new Map<string, OnnxAttribute>();
     const graphs: OnnxGraph[] = [];
     const at = `${path}${path && '/'}${name || `${op}_${index}`}`;
     for (const part of fields) this.#attribute(part, [...enclosing, field], at, attributes, graphs);
-    if (domain !== '' && domain !== 'ai.onnx') op = `${domain}.${op}`;
-    return { field, op, name, inputs, outputs, attributes, graphs };
+    return { field, op: qualified, name, inputs, outputs, attributes, graphs };
   }
 
   #attribute(

@@ -142,6 +142,8 @@ function piecesReader(file: ByteSource, spans: readonly Span[]): Pieces {
 /**
  * Decodes varints on the way. Where a value begins is known only from those before it: a read that goes on where the last
  * one ended is quick, any other starts over.
+ *
+ * @throws QgemmError FORMAT unless there are as many varints as values
  */
 function varintReader(what: string, pieces: Pieces, elementBytes: number, byteLength: number): Read {
   let next = { position: 0, at: 0 };
@@ -161,11 +163,14 @@ function varintReader(what: string, pieces: Pieces, elementBytes: number, byteLe
       throw new QgemmError('ERR_QGEMM_FORMAT', `${what} must have a varint for each of its values, but has more`);
     }
   };
-  return (target, position) => {
+  const skipTo = (position: number): void => {
     if (position < next.position) next = { position: 0, at: 0 };
-    while (next.position < position) {
-      decode(new Uint8Array(Math.min(CHUNK_BYTES, position - next.position)));
-    }
+    while (next.position < position) decode(new Uint8Array(Math.min(CHUNK_BYTES, position - next.position)));
+  };
+  // Whether there is a varint for each value shows only when they are decoded.
+  skipTo(byteLength);
+  return (target, position) => {
+    skipTo(position);
     decode(target);
   };
 }

@@ -6,6 +6,7 @@ import { temporaryFolder } from '../support/safetensors.js';
 import { writeFiles } from '../support/tfjs.js';
 import { shardedCases, tfjsCases } from './folder-cases.js';
 import { ggufCases } from './gguf-cases.js';
+import { onnxCases } from './onnx-cases.js';
 import { packedCases, soundPackedFile } from './packed-cases.js';
 import { safetensorsCases } from './safetensors-cases.js';
 
@@ -69,6 +70,14 @@ describe('hostile sharded models', () => {
 
 describe('hostile TensorFlow.js models', () => {
   it.each(tfjsCases)('$name: $code', async ({ code, files }) => {
+    const folder = temporaryFolder();
+    await refusedEverywhere(code, folder, writeFiles(folder, files));
+    await refusedEverywhere(code, folder, folder);
+  });
+});
+
+describe('hostile ONNX models', () => {
+  it.each(onnxCases)('$name: $code', async ({ code, files }) => {
     const folder = temporaryFolder();
     await refusedEverywhere(code, folder, writeFiles(folder, files));
     await refusedEverywhere(code, folder, folder);
