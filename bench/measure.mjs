@@ -24,8 +24,9 @@ async function time(contestant, repeats) {
 }
 
 /**
- * Times contestants {name, run, async}; calls each `between` once per round. Returns name -> {median, best} in
- * milliseconds. `settle` milliseconds pass before each sample: threads of the one before may still be spinning.
+ * Times contestants {name, owner, run, async}; calls `between` once per round. Returns name -> {median, best} in
+ * milliseconds. Where the owner changes and the one before is asynchronous, `settle` milliseconds pass first: its idle
+ * threads may still be spinning.
  */
 export async function interleave(contestants, rounds, settle, between) {
   const repeats = new Map();
@@ -38,11 +39,13 @@ export async function interleave(contestants, rounds, settle, between) {
   }
   const count = Math.max(Math.min(MIN_ROUNDS, rounds), Math.min(rounds, Math.floor(BUDGET_MS / round)));
   const samples = new Map(contestants.map(({ name }) => [name, []]));
+  let last = contestants.at(-1);
   for (let i = 0; i < count; i += 1) {
     // Each contestant follows each other one in turn.
     const order = contestants.map((_, at) => contestants[(at + i) % contestants.length]);
     for (const contestant of order) {
-      if (settle > 0) await sleep(settle);
+      if (settle > 0 && last.async && last.owner !== contestant.owner) await sleep(settle);
+      last = contestant;
       await time(contestant, 1); // caches hold its own data, whoever ran before
       samples.get(contestant.name).push(await time(contestant, repeats.get(contestant)));
     }

@@ -14,7 +14,7 @@ import { HEADER, line, summarize, summaryLines, tableLine } from './report.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const qgemm = createRequire(import.meta.url)('../dist/index.js');
-const SETTLE_MS = 3; // with several threads: the time that idle threads of the other library may go on spinning
+const SETTLE_MS = 50; // with several threads: onnxruntime's idle ones spin for 30 ms
 
 /** One shape: checks every contestant's result, then times them. */
 async function measureShape(weights, sessions, m, threads, peak, rounds) {
@@ -23,13 +23,20 @@ async function measureShape(weights, sessions, m, threads, peak, rounds) {
   const outs = { int8: new Float32Array(m * n), float32: new Float32Array(m * n) };
   const contestants = ['int8', 'float32'].map((name) => ({
     name,
+    owner: 'qgemm',
     run: () => weights[name].forward(x, outs[name]),
     output: (y) => y,
   }));
   for (const name of sessions ? ['int8', 'float32'] : []) {
     const ways = sessions[name](x, m);
     ways.forEach((run, way) =>
-      contestants.push({ name: `peer ${name} ${way}`, async: true, run, output: ({ y }) => y.data }),
+      contestants.push({
+        name: `peer ${name} ${way}`,
+        owner: `peer ${name}`,
+        async: true,
+        run,
+        output: ({ y }) => y.data,
+      }),
     );
   }
   const errors = {};
