@@ -12,11 +12,11 @@ export class GgufTensor implements SourceTensor {
   readonly dtype: Dtype;
   readonly shape: readonly number[];
   readonly byteLength: number;
-  /** How the file holds it, and how many bytes that takes. */
+  /** How the file holds it, where, and how many bytes that takes. */
   readonly type: GgufType;
+  readonly storedOffset: number;
   readonly storedBytes: number;
   readonly #source: ByteSource;
-  readonly #offset: number;
 
   constructor(source: ByteSource, name: string, { type, shape, offset, byteLength }: GgufTensorEntry) {
     this.name = name;
@@ -26,12 +26,12 @@ export class GgufTensor implements SourceTensor {
     this.type = type;
     this.storedBytes = byteLength;
     this.#source = source;
-    this.#offset = offset;
+    this.storedOffset = offset;
   }
 
   /** Fills `target` with the bytes of the file from `position` of the tensor on. */
   readStored(target: Uint8Array, position: number): void {
-    this.#source.readInto(target, this.#offset + position);
+    this.#source.readInto(target, this.storedOffset + position);
   }
 
   readInto(target: Uint8Array, position: number): void {
@@ -46,7 +46,7 @@ export class GgufTensor implements SourceTensor {
     const { name, blockElements, blockBytes } = this.type;
     const firstBlock = Math.floor(first / blockElements);
     const endBlock = Math.ceil((first + target.length / 4) / blockElements);
-    const offset = this.#offset + firstBlock * blockBytes;
+    const offset = this.storedOffset + firstBlock * blockBytes;
     const blocks = readBytes(this.#source, offset, (endBlock - firstBlock) * blockBytes);
     native.ggufDequantize(name, blocks, first - firstBlock * blockElements, target);
   }
