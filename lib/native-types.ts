@@ -151,6 +151,20 @@ export interface NativeWeightsApi {
     columnSums: Int32Array | null;
     zeroPoints: Int32Array | null;
   };
+  /**
+   * The int8 panels and column sums of n rows of codes, padded as in a file: panels has padded N * padded K bytes,
+   * columnSums padded N elements. `transposed`: codes are stored [K, N].
+   */
+  packCodes(
+    codes: Int8Array | Uint8Array,
+    n: number,
+    k: number,
+    transposed: boolean,
+    panels: Uint8Array,
+    columnSums: Int32Array,
+  ): void;
+  /** Widens ends = [lo, hi], lo <= 0 <= hi, by the finite values of x. False when x holds NaN or an infinity. */
+  extendRange(x: Float32Array, ends: Float32Array): boolean;
   /** W[N, K] row-major as float32. */
   weightsToFloat32(weights: NativeWeights, out: Float32Array): void;
 

@@ -6,6 +6,14 @@ export const GRANULARITIES = ['per-channel', 'per-tensor'] as const;
 export const ACTIVATION_RANGES = ['asymmetric', 'symmetric'] as const;
 
 export type Scheme = (typeof SCHEMES)[number];
+
+/** How `convert` can store weights: packed for this package ({@link SCHEMES}), or as other formats do. */
+export const WEIGHT_SCHEMES = ['int8', 'float32', 'q8_0', 'float16'] as const;
+/** Whose formulas weights are quantized by (docs/quantization.md); `ggml` is that of q8_0. */
+export const WEIGHT_NUMERICS = ['qgemm', 'torch', 'onnx', 'compressed-tensors', 'ggml'] as const;
+
+export type WeightScheme = (typeof WEIGHT_SCHEMES)[number];
+export type WeightNumerics = (typeof WEIGHT_NUMERICS)[number];
 export type WeightGranularity = (typeof GRANULARITIES)[number];
 export type ActivationRange = (typeof ACTIVATION_RANGES)[number];
 
@@ -13,7 +21,7 @@ export type ActivationRange = (typeof ACTIVATION_RANGES)[number];
  * Largest K whose int32 sums cannot overflow: floor((2^31 - 1) / (255 * 128)) products of a uint8 and an int8 code, or
  * floor((2^31 - 1) / (255 * 255)) where zero points of the weights move their codes too.
  */
-export function maxK(scheme: Scheme, symmetric: boolean): number {
-  if (scheme === 'float32') return Number.MAX_SAFE_INTEGER;
+export function maxK(scheme: WeightScheme, symmetric: boolean): number {
+  if (scheme !== 'int8') return Number.MAX_SAFE_INTEGER;
   return symmetric ? 65_793 : 33_025;
 }

@@ -46,6 +46,7 @@
       "native/addon/mapping.cc",
       "native/addon/quantize.cc",
       "native/addon/tensor_tools.cc",
+      "native/addon/weight_blocks.cc",
       "native/addon/weights.cc",
       "native/addon/wire_data.cc"
     ],

@@ -1,7 +1,15 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { convert, Linear, loadModel, PackedWeights, type ConvertOptions, type Model } from '../lib/index.js';
+import {
+  convert,
+  Linear,
+  loadModel,
+  PackedWeights,
+  type ConvertOptions,
+  type Model,
+  type PackOptions,
+} from '../lib/index.js';
 import {
   bytesOf,
   f32,
@@ -45,7 +53,7 @@ describe('loadModel', () => {
     model.close();
   });
 
-  const variants: ConvertOptions[] = [
+  const variants: PackOptions[] = [
     {},
     { granularity: 'per-tensor' },
     { symmetric: false },

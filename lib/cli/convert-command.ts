@@ -2,15 +2,27 @@ import { Option, type Command } from 'commander';
 import { convert } from '../convert/convert.js';
 import type { ConvertOptions } from '../convert/options.js';
 import type { ConvertReport } from '../convert/report.js';
-import { ACTIVATION_RANGES, GRANULARITIES, SCHEMES } from '../schemes.js';
+import { WRITERS } from '../convert/writers.js';
+import { ACTIVATION_RANGES, GRANULARITIES, WEIGHT_NUMERICS, WEIGHT_SCHEMES } from '../schemes.js';
 import { Interrupted } from './errors.js';
 import { progressView } from './progress.js';
 import { formatBytes, formatSeconds, printable, toJson } from './text.js';
 
-interface Flags extends Pick<
-  ConvertOptions,
-  'scheme' | 'granularity' | 'activations' | 'nonFinite' | 'include' | 'exclude'
-> {
+/** Flags that are options of `convert` under the same name. */
+const PASSED_ON = [
+  'format',
+  'scheme',
+  'granularity',
+  'activations',
+  'numerics',
+  'requantize',
+  'nonFinite',
+  'include',
+  'exclude',
+  'resume',
+] as const;
+
+interface Flags extends Pick<ConvertOptions, (typeof PASSED_ON)[number]> {
   output: string;
   asymmetric?: boolean;
   json?: boolean;
@@ -29,7 +41,12 @@ export function addConvert(program: Command): void {
     )
     .argument('<input>', 'model to convert')
     .requiredOption('-o, --output <file>', 'file to write; replaced at the very end where it exists')
-    .addOption(new Option('--scheme <scheme>', 'how weights are stored').choices(SCHEMES).default('int8'))
+    .addOption(
+      new Option('--format <format>', 'what to write')
+        .choices(WRITERS.map(({ format }) => format))
+        .default(WRITERS[0].format),
+    )
+    .addOption(new Option('--scheme <scheme>', `how weights are stored (${schemeHelp()})`).choices(WEIGHT_SCHEMES))
     .addOption(
       new Option('--granularity <granularity>', 'what shares a scale').choices(GRANULARITIES).default('per-channel'),
     )
@@ -40,31 +57,34 @@ export function addConvert(program: Command): void {
         .default('asymmetric'),
     )
     .addOption(
+      new Option('--numerics <toolkit>', 'whose formulas make the codes').choices(WEIGHT_NUMERICS).default('qgemm'),
+    )
+    .option('--requantize', 'quantize anew what the source holds in 8 bits already')
+    .addOption(
       new Option('--non-finite <action>', 'what to do with NaN and infinities')
         .choices(['error', 'clip'])
         .default('error'),
     )
     .option('--include <glob>', 'quantize these tensors instead of those found by rule (repeatable)', collect)
     .option('--exclude <glob>', 'keep these tensors as they are (repeatable)', collect)
+    .option('--resume', 'go on where a process that was killed has stopped')
     .option('--json', 'report as JSON on standard output, progress as JSON lines on standard error')
     .option('--quiet', 'no progress')
     .action(run);
 }
 
+function schemeHelp(): string {
+  return WRITERS.map(({ format, schemes }) => `${format}: ${schemes.join(', ')}`).join('; ');
+}
+
 async function run(input: string, flags: Flags): Promise<void> {
-  const { output, asymmetric = false, scheme, granularity, activations, nonFinite, include, exclude } = flags;
   const view = progressView(process.stderr, flags);
   const { signal, restore } = abortOnSignals();
   let report: ConvertReport;
   try {
-    report = await convert(input, output, {
-      ...(scheme && { scheme }),
-      ...(granularity && { granularity }),
-      ...(activations && { activations }),
-      ...(nonFinite && { nonFinite }),
-      ...(include && { include }),
-      ...(exclude && { exclude }),
-      symmetric: !asymmetric,
+    report = await convert(input, flags.output, {
+      ...Object.fromEntries(PASSED_ON.filter((name) => flags[name] !== undefined).map((name) => [name, flags[name]])),
+      symmetric: flags.asymmetric !== true,
       onProgress: (progress) => view.update(progress),
       signal,
     });
@@ -98,13 +118,13 @@ function summary(report: ConvertReport): string {
   const total = (action: string, key: 'bytesBefore' | 'bytesAfter'): number =>
     tensors.reduce((bytes, tensor) => bytes + (tensor.action === action ? tensor[key] : 0), 0);
   const packed = `${formatBytes(total('packed', 'bytesBefore'))} -> ${formatBytes(total('packed', 'bytesAfter'))}`;
-  const kind =
-    report.scheme === 'float32'
-      ? 'float32'
-      : `int8, ${report.granularity}, ${report.symmetric ? 'symmetric' : 'asymmetric'}`;
+  const codes = report.scheme === 'int8';
+  const kind = codes ? `int8, ${report.granularity}, ${report.symmetric ? 'symmetric' : 'asymmetric'}` : report.scheme;
+  const codesKept = tensors.filter((tensor) => tensor.codesKept).length;
   const lines = [
     `${printable(report.output)}: ${kind}`,
     `  ${report.packed} weights packed: ${packed}`,
+    ...(codesKept > 0 ? [`  ${codesKept} of them were quantized already: codes kept`] : []),
     `  ${report.kept} tensors kept: ${formatBytes(total('kept', 'bytesAfter'))}`,
     `  ${formatBytes(bytesBefore)} -> ${formatBytes(bytesAfter)} in ${formatSeconds(seconds)} (${formatBytes(bytesBefore / seconds)}/s)`,
   ];

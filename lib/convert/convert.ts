@@ -1,13 +1,16 @@
-import { realpathSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import { QgemmError, show } from '../errors.js';
 import { openModel } from '../formats/open.js';
 import { isPacked } from '../formats/packed.js';
 import type { ModelSource } from '../formats/source.js';
-import { AtomicFile } from './atomic-file.js';
-import { checkConvertOptions, checkPath, type ConvertOptions } from './options.js';
+import { AtomicOutput } from './atomic-output.js';
+import { nodeFileSystem, type FileSystem } from './file-system.js';
+import { conversionIdentity } from './journal.js';
+import { checkConvertOptions, checkPath, type ConvertOptions, type ConvertSettings } from './options.js';
 import { planConversion } from './plan.js';
 import { makeReport, type ConvertReport } from './report.js';
 import { writeModel } from './stream.js';
+import { version } from '../version.js';
 
 /**
  * Converts a model into a packed safetensors file that `loadModel` maps.
@@ -25,9 +28,19 @@ import { writeModel } from './stream.js';
 export async function convert(input: string, output: string, options?: ConvertOptions): Promise<ConvertReport> {
   checkPath('input', input);
   checkPath('output', output);
-  const settings = checkConvertOptions(options);
+  return convertWith(nodeFileSystem, input, output, checkConvertOptions(options));
+}
+
+/** `convert` with checked options, writing through the given calls. */
+export async function convertWith(
+  fileSystem: FileSystem,
+  input: string,
+  output: string,
+  settings: ConvertSettings,
+): Promise<ConvertReport> {
   settings.signal?.throwIfAborted();
   const started = performance.now();
+  const { writer, resume } = settings;
   const source = openModel(input);
   try {
     if (isPacked(source.metadata)) {
@@ -38,9 +51,12 @@ export async function convert(input: string, output: string, options?: ConvertOp
     }
     checkOutput(source, output);
     const plan = planConversion(source, settings);
-    const file = new AtomicFile(output);
+    const layout = writer.layout(source, plan);
+    const rules = plan.packed.map(({ rule, codesKept }) => ({ ...rule, codesKept }));
+    const identity = conversionIdentity(source.files.map(fileIdentity), [version, writer.format, rules], layout);
+    const file = new AtomicOutput(output, { folder: writer.folder, layout, identity, resume, fileSystem });
     try {
-      await writeModel(file, plan, source.metadata, settings);
+      await writeModel(file, layout, settings);
       // Windows does not replace a file that is open, and the output may be the input.
       source.close();
       file.commit();
@@ -48,10 +64,16 @@ export async function convert(input: string, output: string, options?: ConvertOp
       file.abort();
     }
     const seconds = (performance.now() - started) / 1000;
-    return makeReport({ input, output, format: source.format }, settings, plan, file.size, seconds);
+    return makeReport({ input, output, format: source.format }, settings, plan, layout, file.size, seconds);
   } finally {
     source.close();
   }
+}
+
+/** Changes when a file does. */
+function fileIdentity(path: string): string {
+  const { size, mtimeMs, ino } = statSync(path);
+  return JSON.stringify([path, size, mtimeMs, ino]);
 }
 
 /** One file may be replaced by its conversion; one of several would leave the others useless. */

@@ -1,12 +1,15 @@
 import { checkOneOf, checkOptions, fail } from '../check.js';
+import type { ModelWriter } from '../formats/writer.js';
 import {
   ACTIVATION_RANGES,
   GRANULARITIES,
-  SCHEMES,
+  WEIGHT_NUMERICS,
   type ActivationRange,
   type WeightGranularity,
-  type Scheme,
+  type WeightNumerics,
+  type WeightScheme,
 } from '../schemes.js';
+import { WRITERS, findWriter } from './writers.js';
 
 /** Where a conversion is. */
 export interface ConvertProgress {
@@ -21,14 +24,20 @@ export interface ConvertProgress {
 
 /** Options of `convert`. */
 export interface ConvertOptions {
-  /** How matmul weights are stored: quantized to `int8` (default), or packed as `float32`. */
-  scheme?: Scheme;
+  /** What to write: `safetensors` (default), packed for `loadModel`, or a format of others (docs/converting.md). */
+  format?: string;
+  /** How matmul weights are stored. The default is the format's: `int8` for `safetensors`, which also takes `float32`. */
+  scheme?: WeightScheme;
   /** One scale per output channel (default) or per tensor. */
   granularity?: WeightGranularity;
   /** Weights without (default) or with a zero point. */
   symmetric?: boolean;
   /** How activations are quantized when the weights are used: `asymmetric` (default) is more accurate. */
   activations?: ActivationRange;
+  /** Whose formulas make the codes of weights (docs/quantization.md): `qgemm` (default), or those of another toolkit. */
+  numerics?: WeightNumerics;
+  /** Quantizes weights anew that the source holds in 8 bits already. By default their codes are kept exactly. */
+  requantize?: boolean;
   /** What to do with NaN and infinities in weights: refuse them (default), or clip them to the range of the others. */
   nonFinite?: 'error' | 'clip';
   /**
@@ -38,6 +47,8 @@ export interface ConvertOptions {
   include?: readonly string[];
   /** Names of tensors to keep as they are. Stronger than `include`. */
   exclude?: readonly string[];
+  /** Goes on where a process that was killed in the same conversion has stopped; without one, begins anew. */
+  resume?: boolean;
   /** Called after every tensor. */
   onProgress?: (progress: ConvertProgress) => void;
   /** Stops the conversion: the promise rejects with the signal's reason, and nothing is left behind. */
@@ -45,41 +56,74 @@ export interface ConvertOptions {
 }
 
 /** Options with every default filled in. */
-export type ConvertSettings = Required<Omit<ConvertOptions, 'onProgress' | 'signal'>> &
-  Pick<ConvertOptions, 'onProgress' | 'signal'>;
+export type ConvertSettings = Required<Omit<ConvertOptions, 'format' | 'onProgress' | 'signal'>> &
+  Pick<ConvertOptions, 'onProgress' | 'signal'> & { readonly writer: ModelWriter };
 
 const KNOWN = [
+  'format',
   'scheme',
   'granularity',
   'symmetric',
   'activations',
+  'numerics',
+  'requantize',
   'nonFinite',
   'include',
   'exclude',
+  'resume',
   'onProgress',
   'signal',
 ] as const;
 
 export function checkConvertOptions(value: unknown): ConvertSettings {
   const options = checkOptions<ConvertOptions>('options', value, KNOWN);
-  const { scheme = 'int8', granularity = 'per-channel', symmetric = true } = options;
-  const { activations = 'asymmetric', nonFinite = 'error', onProgress, signal } = options;
-  if (typeof symmetric !== 'boolean') fail('ERR_QGEMM_ARGUMENT', 'symmetric', 'a boolean', symmetric);
+  const formats = WRITERS.map(({ format }) => format);
+  const writer = findWriter(checkOneOf('format', options.format ?? formats[0], formats))!;
+  const { scheme = writer.schemes[0]!, granularity = 'per-channel' } = options;
+  const { activations = 'asymmetric', numerics = 'qgemm', nonFinite = 'error', onProgress, signal } = options;
   if (onProgress !== undefined && typeof onProgress !== 'function')
     fail('ERR_QGEMM_ARGUMENT', 'onProgress', 'a function', onProgress);
   if (signal !== undefined && !(signal instanceof AbortSignal))
     fail('ERR_QGEMM_ARGUMENT', 'signal', 'an AbortSignal', signal);
+  const symmetric = flag('symmetric', options.symmetric, true);
+  checkOneOf('numerics', numerics, WEIGHT_NUMERICS);
+  checkNumerics(checkOneOf('scheme', scheme, writer.schemes), symmetric, numerics);
   return {
-    scheme: checkOneOf('scheme', scheme, SCHEMES),
+    writer,
+    scheme,
     granularity: checkOneOf('granularity', granularity, GRANULARITIES),
     symmetric,
     activations: checkOneOf('activations', activations, ACTIVATION_RANGES),
+    numerics,
+    requantize: flag('requantize', options.requantize, false),
     nonFinite: checkOneOf('nonFinite', nonFinite, ['error', 'clip']),
     include: globs('include', options.include),
     exclude: globs('exclude', options.exclude),
+    resume: flag('resume', options.resume, false),
     ...(onProgress && { onProgress }),
     ...(signal && { signal }),
   };
+}
+
+/** Some formulas belong to some schemes. */
+export function checkNumerics(scheme: WeightScheme, symmetric: boolean, numerics: WeightNumerics): void {
+  if (numerics === 'ggml' && scheme === 'int8') {
+    fail(
+      'ERR_QGEMM_ARGUMENT',
+      'numerics',
+      "another toolkit's for scheme 'int8' (ggml has no scale per channel)",
+      numerics,
+    );
+  }
+  if (numerics === 'compressed-tensors' && !symmetric) {
+    fail('ERR_QGEMM_ARGUMENT', 'symmetric', "true with numerics 'compressed-tensors'", symmetric);
+  }
+}
+
+function flag(name: string, value: unknown, fallback: boolean): boolean {
+  if (value === undefined) return fallback;
+  if (typeof value !== 'boolean') fail('ERR_QGEMM_ARGUMENT', name, 'a boolean', value);
+  return value;
 }
 
 function globs(name: string, value: unknown): readonly string[] {

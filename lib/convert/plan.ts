@@ -1,54 +1,27 @@
 import { QgemmError, show } from '../errors.js';
 import { dtypeBits } from '../formats/dtypes.js';
 import { MAX_PACKED_ELEMENTS } from '../formats/limits.js';
-import { packedParts, type PartName } from '../formats/packed.js';
-import type { PackedRecord } from '../formats/packed-record.js';
-import type { OutputEntry } from '../formats/safetensors.js';
 import type { MatmulWeight, ModelSource, SourceTensor } from '../formats/source.js';
+import type { KeepStep, Plan, WeightRule, WeightStep } from '../formats/writer.js';
 import { maxK } from '../schemes.js';
 import { matchesGlob } from './glob.js';
 import type { ConvertSettings } from './options.js';
 
-/** A weight that will be packed. */
-export interface PackStep {
-  readonly tensor: SourceTensor;
-  readonly weight: MatmulWeight;
-  readonly record: PackedRecord;
-  readonly parts: ReadonlyMap<PartName, OutputEntry>;
-  readonly bias: SourceTensor | undefined;
-}
-
-/** A tensor that will be written as it is. */
-export interface KeepStep {
-  readonly tensor: SourceTensor;
-  /** Why a float matrix is kept; undefined where nothing else was to be expected. */
-  readonly reason?: string;
-}
-
-/** What a conversion will write, in the order of the file. Made before anything is written; knows no format. */
-export interface Plan {
-  readonly packed: readonly PackStep[];
-  readonly kept: readonly KeepStep[];
-  /** Biases that are stored beside their weights, and the weight that each belongs to. */
-  readonly biases: ReadonlyMap<string, string>;
-}
-
 /**
  * Decides for every tensor whether it is packed or kept.
  *
- * @throws QgemmError ARGUMENT for a glob that matches nothing, LIMIT for a weight that was asked for and is too large,
- * FORMAT where two tensors of the output would have the same name.
+ * @throws QgemmError ARGUMENT for a glob that matches nothing, LIMIT for a weight that was asked for and is too large
  */
 export function planConversion(source: ModelSource, settings: ConvertSettings): Plan {
   for (const glob of [...settings.include, ...settings.exclude]) checkGlob(glob, source);
   const selected = selectWeights(source, settings);
-  const packed: PackStep[] = [];
+  const packed: WeightStep[] = [];
   const biases = new Map<string, string>();
   const reasons = new Map<string, string>();
   for (const [name, weight] of selected) {
-    const reason = tooLarge(weight, settings);
+    const step = weightStep(source, name, weight, settings);
+    const reason = tooLarge(step);
     if (reason === undefined) {
-      const step = packStep(source, name, weight, settings);
       packed.push(step);
       if (step.bias !== undefined) biases.set(step.bias.name, name);
     } else if (settings.include.length > 0) {
@@ -61,9 +34,8 @@ export function planConversion(source: ModelSource, settings: ConvertSettings): 
   const kept = [...source.tensors.values()]
     .filter(({ name }) => !taken.has(name))
     .map((tensor) => keepStep(tensor, reasons.get(tensor.name)))
-    // Large elements first: then every tensor lies at a multiple of its element size.
+    // Large elements first: then, where tensors follow each other, each lies at a multiple of its element size.
     .sort((a, b) => dtypeBits(b.tensor.dtype) - dtypeBits(a.tensor.dtype));
-  checkNames(packed, kept);
   return { packed, kept, biases };
 }
 
@@ -100,49 +72,40 @@ function matchesAny(globs: readonly string[], name: string): boolean {
   return globs.some((glob) => matchesGlob(glob, name));
 }
 
-function tooLarge({ n, k }: MatmulWeight, { scheme, symmetric }: ConvertSettings): string | undefined {
+function tooLarge({ weight: { n, k }, rule: { scheme, symmetric } }: WeightStep): string | undefined {
   const limit = maxK(scheme, symmetric);
   if (k > limit) return `K must be at most ${limit} for exact int32 sums, got ${k}`;
   if (n * k > MAX_PACKED_ELEMENTS) return `it must have at most ${MAX_PACKED_ELEMENTS} elements, got ${n * k}`;
   return undefined;
 }
 
-function packStep(source: ModelSource, name: string, weight: MatmulWeight, settings: ConvertSettings): PackStep {
-  const tensor = source.tensors.get(name)!;
-  const { scheme, granularity, symmetric, activations, exclude } = settings;
+function weightStep(source: ModelSource, name: string, weight: MatmulWeight, settings: ConvertSettings): WeightStep {
+  const { exclude } = settings;
   // A bias that the user excludes is a tensor like others.
   const named = weight.bias !== undefined && !matchesAny(exclude, weight.bias) ? weight.bias : undefined;
   const bias = named === undefined ? undefined : source.tensors.get(named);
-  const record: PackedRecord = {
-    scheme,
-    n: weight.n,
-    k: weight.k,
-    granularity,
-    symmetric,
-    activations,
-    source: { dtype: tensor.dtype, shape: tensor.shape, layout: weight.layout },
-    ...(bias && { bias: { name: bias.name, dtype: bias.dtype } }),
-  };
-  return { tensor, weight, record, parts: packedParts(name, record), bias };
+  const wanted = ruleOf(settings);
+  const codesKept = weight.quantized !== undefined && wanted.scheme === 'int8' && !settings.requantize;
+  const rule = codesKept ? keptRule(weight, wanted) : wanted;
+  return { tensor: source.tensors.get(name)!, weight, rule, bias, codesKept };
+}
+
+function ruleOf(settings: ConvertSettings): WeightRule {
+  const { scheme, granularity, symmetric, activations, numerics, nonFinite } = settings;
+  return { scheme, granularity, symmetric, activations, numerics, rejectNonFinite: nonFinite === 'error' };
+}
+
+/** What the source's own codes are. uint8 codes around 128 are int8 codes around 0. */
+function keptRule({ quantized }: MatmulWeight, wanted: WeightRule): WeightRule {
+  const { codes, granularity, readZeroPoints } = quantized!;
+  const middle = codes.dtype === 'U8' ? 128 : 0;
+  const zeroPoints = readZeroPoints();
+  const symmetric = zeroPoints === null ? middle === 0 : zeroPoints.every((zeroPoint) => zeroPoint === middle);
+  return { ...wanted, granularity, symmetric };
 }
 
 function keepStep(tensor: SourceTensor, reason: string | undefined): KeepStep {
   return reason === undefined ? { tensor } : { tensor, reason };
-}
-
-/** The names of the arrays of packed weights are ours; a source may use them for something else. */
-function checkNames(packed: readonly PackStep[], kept: readonly KeepStep[]): void {
-  const names = new Set<string>();
-  const outputs = packed.flatMap(({ parts }) => [...parts.values()].map(({ name }) => name));
-  for (const name of [...outputs, ...kept.map(({ tensor }) => tensor.name)]) {
-    if (names.has(name)) {
-      throw new QgemmError(
-        'ERR_QGEMM_FORMAT',
-        `two tensors of the output would be named ${show(name)}: exclude the weight that it is packed for`,
-      );
-    }
-    names.add(name);
-  }
 }
 
 /** Bytes of all tensors of a source. */

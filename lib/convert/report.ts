@@ -1,6 +1,6 @@
-import type { ActivationRange, WeightGranularity, Scheme } from '../schemes.js';
+import type { OutputLayout, Plan } from '../formats/writer.js';
+import type { ActivationRange, WeightGranularity, WeightNumerics, WeightScheme } from '../schemes.js';
 import type { ConvertSettings } from './options.js';
-import type { Plan } from './plan.js';
 
 /** What became of one tensor. */
 export interface ConvertedTensor {
@@ -14,6 +14,8 @@ export interface ConvertedTensor {
   readonly bytesAfter: number;
   /** Why a matmul weight was kept. */
   readonly reason?: string;
+  /** Present where the codes of a weight that was quantized already are those of the source. */
+  readonly codesKept?: true;
 }
 
 /** What `convert` did. */
@@ -22,10 +24,13 @@ export interface ConvertReport {
   readonly output: string;
   /** Format of the input, such as `safetensors` or `tfjs-graph`. */
   readonly format: string;
-  readonly scheme: Scheme;
+  /** Format of the output, such as `safetensors`. */
+  readonly outputFormat: string;
+  readonly scheme: WeightScheme;
   readonly granularity: WeightGranularity;
   readonly symmetric: boolean;
   readonly activations: ActivationRange;
+  readonly numerics: WeightNumerics;
   /** Numbers of tensors. */
   readonly packed: number;
   readonly kept: number;
@@ -37,12 +42,11 @@ export interface ConvertReport {
 }
 
 /** One line per tensor, in the order of the output. */
-export function reportTensors(plan: Plan): ConvertedTensor[] {
+export function reportTensors(plan: Plan, layout: OutputLayout): ConvertedTensor[] {
   const tensors: ConvertedTensor[] = [];
-  for (const { tensor, parts, bias } of plan.packed) {
-    let bytesAfter = 0;
-    for (const part of parts.values()) bytesAfter += part.byteLength;
-    tensors.push({ ...describe(tensor), action: 'packed', bytesAfter });
+  for (const { tensor, bias, codesKept } of plan.packed) {
+    const bytesAfter = layout.weightBytes.get(tensor.name) ?? 0;
+    tensors.push({ ...describe(tensor), action: 'packed', bytesAfter, ...(codesKept && { codesKept }) });
     if (bias !== undefined && plan.biases.get(bias.name) === tensor.name) {
       tensors.push({ ...describe(bias), action: 'bias', bytesAfter: 0 });
     }
@@ -58,16 +62,19 @@ export function makeReport(
   paths: { input: string; output: string; format: string },
   settings: ConvertSettings,
   plan: Plan,
+  layout: OutputLayout,
   bytesAfter: number,
   seconds: number,
 ): ConvertReport {
-  const tensors = reportTensors(plan);
+  const tensors = reportTensors(plan, layout);
   return {
     ...paths,
+    outputFormat: settings.writer.format,
     scheme: settings.scheme,
     granularity: settings.granularity,
     symmetric: settings.symmetric,
     activations: settings.activations,
+    numerics: settings.numerics,
     packed: plan.packed.length,
     kept: plan.kept.length,
     bytesBefore: tensors.reduce((bytes, tensor) => bytes + tensor.bytesBefore, 0),

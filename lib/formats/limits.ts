@@ -24,6 +24,9 @@ export const MAX_SHARDS = 10_000;
 /** Elements of one weight that is to be packed: its float32 values must fit a typed array on every supported Node. */
 export const MAX_PACKED_ELEMENTS: number = 2 ** 30 - 1;
 
+/** Elements of a weight that are quantized at a time: 16 MB as float32, so that memory does not grow with the weight. */
+export const BLOCK_ELEMENTS: number = 4 * 2 ** 20;
+
 /** Bytes that are read, converted or written at a time; what a tensor needs besides itself. */
 export const CHUNK_BYTES: number = 4 * 2 ** 20;
 

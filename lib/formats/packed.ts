@@ -25,6 +25,11 @@ export function paddedN(n: number): number {
   return Math.ceil(n / PANEL_COLUMNS) * PANEL_COLUMNS;
 }
 
+/** K padded as int8 panels hold it. */
+export function paddedK(k: number): number {
+  return Math.ceil(k / PADDED_K) * PADDED_K;
+}
+
 /** Name, dtype and shape of every array of a packed weight, in the order of the file. */
 export function packedParts(name: string, record: PackedRecord): Map<PartName, OutputEntry> {
   const np = paddedN(record.n);
@@ -34,8 +39,7 @@ export function packedParts(name: string, record: PackedRecord): Map<PartName, O
     parts.set(part, { name: `${name}.${part}`, dtype, shape, byteLength });
   };
   if (record.scheme === 'int8') {
-    const kp = Math.ceil(record.k / PADDED_K) * PADDED_K;
-    add('panels', 'I8', [np / PANEL_COLUMNS, kp / 4, PANEL_COLUMNS, 4]);
+    add('panels', 'I8', [np / PANEL_COLUMNS, paddedK(record.k) / 4, PANEL_COLUMNS, 4]);
     add('scales', 'F32', [np]);
     add('column_sums', 'I32', [np]);
     if (!record.symmetric) add('zero_points', 'I32', [np]);

@@ -15,6 +15,7 @@
 #include "addon/mapping.h"
 #include "addon/quantize.h"
 #include "addon/tensor_tools.h"
+#include "addon/weight_blocks.h"
 #include "addon/weights.h"
 #include "addon/wire_data.h"
 #include "core/cpu.h"
@@ -65,6 +66,7 @@ napi_value init(napi_env env, napi_value exports) {
   }
   init_errors(env, exports);
   init_cpu(env, exports);
+  init_weight_blocks(env, exports);
   init_weights(env, exports);
   init_mapping(env, exports);
   init_quantize(env, exports);

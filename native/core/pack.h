@@ -51,6 +51,10 @@ using WeightsPtr = std::shared_ptr<const PackedWeights>;
 /// Bytes of the panels for these sizes. False when they do not fit size_t.
 [[nodiscard]] bool packed_size(Scheme scheme, size_t n, size_t k, size_t* bytes);
 
+/// Writes the int8 panels [Np/32, Kp/4, 32, 4] and column sums [Np] of n rows of codes, padding included, on the pool.
+void pack_codes(const void* codes, bool codes_are_unsigned, WeightLayout layout, size_t n, size_t k, int8_t* panels,
+                int32_t* column_sums);
+
 /// Packs codes that exist already. `scales` and `zero_points` (may be null) hold one value per row, or one for all where
 /// `granularity` is per_tensor. Codes of a uint8 matrix are passed with `codes_are_unsigned`: they are stored minus 128,
 /// as are their zero points, which is the same number. Null when there is not enough memory.

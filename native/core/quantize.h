@@ -25,6 +25,10 @@ void quantize(const float* x, const Slab& slab, const float* scales, const int32
 void dequantize(const uint8_t* q, bool is_signed, const Slab& slab, const float* scales, const int32_t* zero_points,
                 float* x);
 
+/// Widens [lo, hi], lo <= 0 <= hi, by the finite values of x: the range of a tensor that is read in pieces. False when
+/// x holds NaN or an infinity.
+bool extend_range(const float* x, size_t size, float* lo, float* hi);
+
 /// Index of the first NaN or infinity in x[size], or `size`.
 size_t find_non_finite(const float* x, size_t size);
 

@@ -111,6 +111,17 @@ Status choose_qparams(const float* x, const Slab& slab, const QRange& range, boo
   return Status::ok;
 }
 
+bool extend_range(const float* x, size_t size, float* lo, float* hi) {
+  ChannelRange whole;
+  raise(&whole.negated_lo, 0.0f - *lo);
+  raise(&whole.hi, *hi);
+  RangeWork work{x, Slab{1, 1, size}, &whole, {false}, choose_minmax(dispatch_config()).run};
+  for_each_piece(work.slab, kMinRun, widen_ranges, &work);
+  *lo = 0.0f - float_of(whole.negated_lo.load(std::memory_order_relaxed));
+  *hi = float_of(whole.hi.load(std::memory_order_relaxed));
+  return !work.non_finite.load(std::memory_order_relaxed);
+}
+
 size_t find_non_finite(const float* x, size_t size) {
   for (size_t i = 0; i < size; ++i) {
     if (!std::isfinite(x[i])) return i;
