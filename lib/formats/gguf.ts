@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { readBytes, type FileSource } from './file.js';
-import { readGgufHeader, type GgufHeader } from './gguf-header.js';
+import type { GgufHeader } from './gguf-header.js';
+import { openGgufParts, type GgufPart } from './gguf-split.js';
 import { GgufTensor } from './gguf-tensor.js';
 import { ggufText } from './gguf-values.js';
 import { safetensorsWeights } from './safetensors-weights.js';
@@ -10,7 +11,7 @@ import type { MatmulWeight, ModelSource } from './source.js';
 const METADATA_PREFIX = 'gguf.';
 
 /**
- * A model in one GGUF file. Names stay those of the file. Plain numbers keep their type; block formats are presented as the
+ * A model in a GGUF file, or in several that it was split into. Names stay those of the file. Plain numbers keep their type; block formats are presented as the
  * float32 values that ggml makes of them, decoded piece by piece. The metadata has every key whose value is short.
  */
 export class GgufModel implements ModelSource {
@@ -21,35 +22,37 @@ export class GgufModel implements ModelSource {
   readonly metadata: ReadonlyMap<string, string>;
   readonly matmuls: ReadonlyMap<string, MatmulWeight>;
   readonly asMatmul: (name: string) => MatmulWeight | undefined;
-  readonly #file: FileSource;
-  readonly #header: GgufHeader;
+  readonly #parts: readonly [GgufPart, ...GgufPart[]];
 
-  constructor(path: string, file: FileSource) {
-    this.#file = file;
-    this.#header = readGgufHeader(file);
+  constructor(path: string, parts: readonly [GgufPart, ...GgufPart[]]) {
+    this.#parts = parts;
     this.path = path;
-    this.files = [resolve(file.path)];
-    const entries = [...this.#header.tensors];
-    this.tensors = new Map(entries.map(([name, entry]) => [name, new GgufTensor(file, name, entry)]));
-    this.metadata = describe(this.#header);
-    const { matmuls, asMatmul } = safetensorsWeights(this.tensors);
+    this.files = parts.map(({ file }) => resolve(file.path));
+    const tensors = new Map<string, GgufTensor>();
+    for (const { header, bytes } of parts) {
+      for (const [name, entry] of header.tensors) tensors.set(name, new GgufTensor(bytes, name, entry));
+    }
+    this.tensors = tensors;
+    this.metadata = describe(parts[0].header);
+    const { matmuls, asMatmul } = safetensorsWeights(tensors);
     this.matmuls = matmuls;
     this.asMatmul = asMatmul;
   }
 
-  /** The keys of the file in order, each with its name, type and value as they lie there. */
+  /** The keys of the (first) file in order, each with its name, type and value as they lie there. */
   readKeys(): Map<string, Uint8Array> {
-    const keys = [...this.#header.keys];
-    return new Map(keys.map(([key, { offset, byteLength }]) => [key, readBytes(this.#file, offset, byteLength)]));
+    const { header, bytes } = this.#parts[0];
+    const keys = [...header.keys];
+    return new Map(keys.map(([key, { offset, byteLength }]) => [key, readBytes(bytes, offset, byteLength)]));
   }
 
   close(): void {
-    this.#file.release();
+    for (const { file } of this.#parts) file.release();
   }
 }
 
 export function openGguf(path: string, file: FileSource): ModelSource {
-  return new GgufModel(path, file);
+  return new GgufModel(path, openGgufParts(file));
 }
 
 function describe(header: GgufHeader): Map<string, string> {

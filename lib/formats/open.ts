@@ -48,6 +48,9 @@ const JSON_FORMATS: readonly JsonFormat[] = [
 const FOLDER_NAMES = ['model.safetensors.index.json', 'model.safetensors', 'pytorch_model.bin', 'model.json'];
 const FOLDER_SUFFIXES = ['.safetensors.index.json', '.safetensors', '.gguf', '.onnx', '.pt', '.pth', '.npz'];
 
+/** A part of a GGUF model that its first part leads to. */
+const LATER_PART = /-(?!00001-of-)\d{5}-of-\d{5}\.gguf$/;
+
 /**
  * Opens a model: a file of any known format, or a folder that holds one. All that can be checked without reading the
  * tensors is checked here.
@@ -94,7 +97,7 @@ function findInFolder(folder: string): string {
   const known = FOLDER_NAMES.find((name) => names.includes(name));
   if (known !== undefined) return join(folder, known);
   for (const suffix of FOLDER_SUFFIXES) {
-    const found = names.filter((name) => name.endsWith(suffix));
+    const found = names.filter((name) => name.endsWith(suffix) && !LATER_PART.test(name));
     if (found.length === 1) return join(folder, found[0]!);
     if (found.length > 1) {
       throw new QgemmError(
