@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { root, runChild } from './support/child.js';
+import { scaled } from './support/emulated.js';
 
 const setup = `
-  const [n, k] = [1024, 1024];
+  const [n, k] = [${scaled(1024, 256)}, ${scaled(1024, 256)}];
   const linear = new qgemm.Linear(qgemm.PackedWeights.fromFloat32(new Float32Array(n * k).fill(1), [n, k]));
-  const x = new Float32Array(256 * k).fill(1);
+  const x = new Float32Array(${scaled(256, 32)} * k).fill(1);
   const start = (count) => { for (let i = 0; i < count; i++) linear.forwardAsync(x); };
 `;
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { root, runChild } from './support/child.js';
+import { scaled } from './support/emulated.js';
 
 const setup = `
   const { Worker } = require('node:worker_threads');
@@ -74,8 +75,8 @@ describe('weights shared with worker threads', () => {
 
 describe('worker.terminate()', () => {
   const busy = `const q = require(path);
-    const linear = new q.Linear(q.PackedWeights.fromFloat32(new Float32Array(1024 * 1024).fill(1), [1024, 1024]));
-    const x = new Float32Array(256 * 1024).fill(1);`;
+    const linear = new q.Linear(q.PackedWeights.fromFloat32(new Float32Array(${scaled(1024, 256)} ** 2).fill(1), [${scaled(1024, 256)}, ${scaled(1024, 256)}]));
+    const x = new Float32Array(${scaled(256, 64)} * ${scaled(1024, 256)}).fill(1);`;
 
   it.each([
     [
@@ -102,7 +103,7 @@ describe('worker.terminate()', () => {
     ],
   ])('%s: the worker ends, the process lives', async (_, worker) => {
     await run(
-      `for (let i = 0; i < 8; i++) { const worker = start(\`${worker}\`); await once(worker, 'message'); await worker.terminate(); }
+      `for (let i = 0; i < ${scaled(8, 2)}; i++) { const worker = start(\`${worker}\`); await once(worker, 'message'); await worker.terminate(); }
       const y = await new qgemm.Linear(qgemm.PackedWeights.fromFloat32(fill(64), [8, 8])).forwardAsync(fill(8));
       console.log(y.length);`,
       '8',
@@ -122,19 +123,20 @@ describe('worker.terminate()', () => {
     );
   });
 
-  it('100 workers start, compute and stop, 10 at a time', async () => {
+  const rounds = scaled(10, 2);
+  it(`${rounds * 10} workers start, compute and stop, 10 at a time`, async () => {
     const worker = `const q = require(path);
       const linear = new q.Linear(q.PackedWeights.fromFloat32(new Float32Array(256 * 256).fill(1), [256, 256]));
       linear.forwardAsync(new Float32Array(64 * 256).fill(1)).then((y) => parentPort.postMessage(y[0]));`;
     await run(
       `let sum = 0;
-      for (let round = 0; round < 10; round++) {
+      for (let round = 0; round < ${rounds}; round++) {
         const workers = Array.from({ length: 10 }, () => start(\`${worker}\`));
         for (const y of await Promise.all(workers.map((worker) => once(worker, 'message')))) sum += Math.round(y);
         await Promise.all(workers.map((worker) => worker.terminate()));
       }
       console.log(sum);`,
-      String(100 * 256),
+      String(rounds * 10 * 256),
     );
   });
 });
