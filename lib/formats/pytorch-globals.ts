@@ -45,7 +45,7 @@ export function torchRules(what: string): PickleRules {
   for (const module of ['torch', 'torch.storage']) allow(`${module}.TypedStorage`);
 
   allow('torch._utils._rebuild_tensor', (args) => rebuild.tensor(args));
-  allow('torch._utils._rebuild_tensor_v2', (args) => rebuild.tensor(args));
+  allow('torch._utils._rebuild_tensor_v2', (args) => rebuild.tensorV2(args));
   allow('torch._utils._rebuild_tensor_v3', (args) => rebuild.tensorV3(args));
   allow('torch._utils._rebuild_qtensor', (args) => rebuild.quantized(args));
   allow('torch._utils._rebuild_parameter', ([tensor]) => tensorOf(what, tensor));

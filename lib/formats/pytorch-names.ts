@@ -49,6 +49,7 @@ export function namedValues(what: string, root: PickleValue): NamedValues {
     if (name === key || typeof name !== 'string') continue;
     const before = others.tensors.size;
     others.visit(value, [name]);
+    others.addText([name], value);
     if (others.tensors.size > before) leftOut.push(name);
   }
   const texts = new Map([...collector.texts, ...others.texts]);
@@ -76,7 +77,11 @@ class Collector implements NamedValues {
     }
     if (value instanceof TorchTensor) this.#addTensor(path, value);
     else if (value instanceof PickleDict) {
-      for (const [key, item] of value.entries) this.visit(item, this.#inner(path, key));
+      for (const [key, item] of value.entries) {
+        const inner = this.#inner(path, key);
+        this.visit(item, inner);
+        this.addText(inner, item);
+      }
     } else if (value instanceof PickleTuple && PACKED_PARAMS.test(path.join('.'))) {
       const layer = path.join('.').replace(PACKED_PARAMS, '');
       value.items
@@ -84,10 +89,13 @@ class Collector implements NamedValues {
         .forEach((item, i) => this.visit(item, [...(layer ? [layer] : []), ['weight', 'bias'][i]!]));
     } else if (value instanceof PickleList || value instanceof PickleTuple) {
       value.items.forEach((item, i) => this.visit(item, this.#inner(path, i)));
-    } else if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') {
-      const text = String(value);
-      if (text.length <= MAX_TEXT_LENGTH && this.texts.size < MAX_TEXTS) this.texts.set(path.join('.'), text);
     }
+  }
+
+  addText(path: readonly string[], value: PickleValue): void {
+    if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') return;
+    const text = String(value);
+    if (text.length <= MAX_TEXT_LENGTH && this.texts.size < MAX_TEXTS) this.texts.set(path.join('.'), text);
   }
 
   #inner(path: readonly string[], key: PickleValue): string[] {

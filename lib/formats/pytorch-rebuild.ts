@@ -1,7 +1,7 @@
 import { QgemmError, show } from '../errors.js';
 import { dtypeBits, dtypeBytes, elementsOf } from './dtypes.js';
 import { MAX_RANK } from './limits.js';
-import { PickleGlobal, pickleKind, PickleTuple, type PickleValue } from './pickle-values.js';
+import { PickleDict, PickleGlobal, pickleKind, PickleTuple, type PickleValue } from './pickle-values.js';
 import {
   STORAGE_DTYPES,
   TORCH_DTYPES,
@@ -39,7 +39,21 @@ export class TorchRebuilder {
     return new TorchStorage(String(key), dtype, length, start);
   }
 
-  /** _rebuild_tensor and _rebuild_tensor_v2: (storage, offset, shape, strides, ...); v3 has a dtype of its own. */
+  /** _rebuild_tensor: (storage, offset, shape, strides); v2: (..., requires_grad, hooks, state). */
+  tensorV2(args: Args): TorchTensor {
+    this.#checkState(args[6]);
+    return this.tensor(args);
+  }
+
+  /** v3: (..., requires_grad, hooks, dtype, state), for dtypes that storages know nothing of. */
+  tensorV3(args: Args): TorchTensor {
+    this.#checkState(args[7]);
+    const type = args[6];
+    const dtype = type instanceof PickleGlobal ? TORCH_DTYPES.get(type.name.slice('torch.'.length)) : undefined;
+    if (dtype === undefined) throw this.#error(`has a tensor whose dtype is ${pickleKind(type)}`);
+    return this.tensor(args, dtype);
+  }
+
   tensor(args: Args, type?: TorchDtype, quantizer?: TorchQuantizer): TorchTensor {
     const [storage, first, size, stride] = args;
     if (!(storage instanceof TorchStorage)) throw this.#error(`has a tensor whose storage is ${pickleKind(storage)}`);
@@ -73,13 +87,6 @@ export class TorchRebuilder {
     return new TorchTensor({ storage, offset: start, shape, strides, type: dtype }, quantizer);
   }
 
-  tensorV3(args: Args): TorchTensor {
-    const type = args[6];
-    const dtype = type instanceof PickleGlobal ? TORCH_DTYPES.get(type.name.slice('torch.'.length)) : undefined;
-    if (dtype === undefined) throw this.#error(`has a tensor whose dtype is ${pickleKind(type)}`);
-    return this.tensor(args, dtype);
-  }
-
   /** _rebuild_qtensor: (storage, offset, shape, strides, (scheme, ...), ...). */
   quantized(args: Args): TorchTensor {
     const params = args[4];
@@ -104,6 +111,18 @@ export class TorchRebuilder {
     const tensor = this.tensor(args, undefined, quantizer);
     this.#checkChannels(tensor, quantizer);
     return tensor;
+  }
+
+  /** Bits of a view that change its values when it is read. */
+  #checkState(state: PickleValue | undefined): void {
+    if (!(state instanceof PickleDict)) return;
+    for (const bit of ['conj', 'neg']) {
+      if (state.entries.get(bit) !== true) continue;
+      throw new QgemmError(
+        'ERR_QGEMM_DTYPE',
+        `${this.#what} must hold values as they are, but has a tensor with the ${bit} bit: save resolve_${bit}() of it`,
+      );
+    }
   }
 
   #checkChannels(
