@@ -26,13 +26,27 @@ const LONE_SURROGATE = /\p{Surrogate}/u;
  * integers silently.
  */
 export function parseJson(bytes: Uint8Array, rules: JsonRules): JsonValue {
-  let text: string;
+  return new Parser(decode(bytes, rules), rules).document();
+}
+
+/**
+ * Parses an object as {@link parseJson} does, but hands out its entries one by one: what `onEntry` does not keep is free
+ * again before the next one is read.
+ */
+export function parseJsonEntries(
+  bytes: Uint8Array,
+  rules: JsonRules,
+  onEntry: (key: string, value: JsonValue) => void,
+): void {
+  new Parser(decode(bytes, rules), rules).entries(onEntry);
+}
+
+function decode(bytes: Uint8Array, rules: JsonRules): string {
   try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
     throw new QgemmError('ERR_QGEMM_FORMAT', `${rules.what} must be UTF-8, but holds other bytes`, { cause });
   }
-  return new Parser(text, rules).document();
 }
 
 class Parser {
@@ -50,6 +64,19 @@ class Parser {
     this.#skip();
     if (this.#at !== this.#text.length) this.#fail('the end of the text');
     return value;
+  }
+
+  entries(onEntry: (key: string, value: JsonValue) => void): void {
+    this.#skip();
+    if (this.#text[this.#at] !== '{') this.#fail('"{"');
+    const keys = new Set<string>();
+    this.#members(0, (key, value) => {
+      if (keys.has(key)) this.#twice(key);
+      keys.add(key);
+      onEntry(key, value());
+    });
+    this.#skip();
+    if (this.#at !== this.#text.length) this.#fail('the end of the text');
   }
 
   #value(depth: number): JsonValue {
@@ -77,23 +104,34 @@ class Parser {
 
   #object(depth: number): JsonObject {
     const object: JsonObject = new Map();
+    this.#members(depth, (key, value) => {
+      if (object.has(key)) this.#twice(key);
+      object.set(key, value());
+    });
+    return object;
+  }
+
+  /** Calls back at every key; the value must be taken before the call returns. */
+  #members(depth: number, onMember: (key: string, value: () => JsonValue) => void): void {
     this.#at += 1;
-    if (this.#accept('}')) return object;
+    if (this.#accept('}')) return;
+    const value = (): JsonValue => {
+      if (!this.#accept(':')) this.#fail('":"');
+      return this.#value(depth + 1);
+    };
     do {
       this.#skip();
       if (this.#text[this.#at] !== '"') this.#fail('a quoted key');
-      const key = this.#string();
-      if (object.has(key)) {
-        throw new QgemmError(
-          'ERR_QGEMM_FORMAT',
-          `${this.#rules.what} must name every key once, but has ${show(key)} twice`,
-        );
-      }
-      if (!this.#accept(':')) this.#fail('":"');
-      object.set(key, this.#value(depth + 1));
+      onMember(this.#string(), value);
     } while (this.#accept(','));
     if (!this.#accept('}')) this.#fail('"," or "}"');
-    return object;
+  }
+
+  #twice(key: string): never {
+    throw new QgemmError(
+      'ERR_QGEMM_FORMAT',
+      `${this.#rules.what} must name every key once, but has ${show(key)} twice`,
+    );
   }
 
   #array(depth: number): JsonValue[] {

@@ -3,8 +3,14 @@
  * no real model needs it, and without the cap a few bytes could make this process use minutes or gigabytes.
  */
 
-/** Bytes of one safetensors header: about 250,000 tensors. The format allows 100 MB, which takes seconds to parse. */
-export const MAX_HEADER_BYTES: number = 25 * 2 ** 20;
+/**
+ * Bytes of one safetensors header: 100,000 tensors of usual names, or 15,000 packed weights. The files of real models have fewer
+ * than 20,000. The format allows 100 MB, which would take seconds and a gigabyte to refuse.
+ */
+export const MAX_HEADER_BYTES: number = 10 * 2 ** 20;
+
+/** Tensors of one safetensors file: each needs some 500 bytes of memory until the file is found to be sound. */
+export const MAX_FILE_TENSORS = 100_000;
 
 /** Bytes of a JSON file (shard index, model.json). The largest index known lists 497,000 tensors in about 60 MB. */
 export const MAX_JSON_BYTES: number = 64 * 2 ** 20;

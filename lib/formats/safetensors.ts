@@ -1,8 +1,8 @@
 import { QgemmError, show } from '../errors.js';
 import { dtypeBytes, elementsOf, isDtype, type Dtype } from './dtypes.js';
 import { readBytes, type ByteSource } from './file.js';
-import { parseJson, type JsonObject, type JsonValue } from './json.js';
-import { MAX_HEADER_BYTES, MAX_RANK, MAX_TENSORS } from './limits.js';
+import { parseJsonEntries, type JsonValue } from './json.js';
+import { MAX_FILE_TENSORS, MAX_HEADER_BYTES, MAX_RANK } from './limits.js';
 import type { SourceTensor } from './source.js';
 
 /** One tensor as a safetensors header describes it, with its place in the file. */
@@ -56,20 +56,20 @@ export function readSafetensorsHeader(source: ByteSource): SafetensorsHeader {
   const what = `the header of ${file}`;
   const bytes = readBytes(source, LENGTH_BYTES, Number(length));
   if (bytes[0] !== 0x7b) throw new QgemmError('ERR_QGEMM_FORMAT', `${what} must start with "{"`);
-  const json = parseJson(bytes, { what, integersOnly: true }) as JsonObject;
-  if (json.size > MAX_TENSORS) {
-    throw new QgemmError('ERR_QGEMM_LIMIT', `${what} must name at most ${MAX_TENSORS} tensors, got ${json.size}`);
-  }
-  const metadata = readMetadata(what, json.get('__metadata__'));
-  json.delete('__metadata__');
+  let metadata: ReadonlyMap<string, string> = new Map();
   const tensors = new Map<string, TensorEntry>();
-  for (const [name, value] of json) tensors.set(name, readEntry(`tensor ${show(name)} in ${file}`, value, dataOffset));
+  parseJsonEntries(bytes, { what, integersOnly: true }, (name, value) => {
+    if (tensors.size === MAX_FILE_TENSORS) {
+      throw new QgemmError('ERR_QGEMM_LIMIT', `${what} must name at most ${MAX_FILE_TENSORS} tensors`);
+    }
+    if (name === '__metadata__') metadata = readMetadata(what, value);
+    else tensors.set(name, readEntry(name, file, value, dataOffset));
+  });
   checkContiguous(file, tensors, dataOffset, source.size);
   return { metadata, tensors, dataOffset };
 }
 
-function readMetadata(what: string, value: JsonValue | undefined): Map<string, string> {
-  if (value === undefined) return new Map();
+function readMetadata(what: string, value: JsonValue): Map<string, string> {
   if (!(value instanceof Map)) throw new QgemmError('ERR_QGEMM_FORMAT', `__metadata__ in ${what} must be an object`);
   for (const [key, text] of value) {
     if (typeof text !== 'string') {
@@ -82,7 +82,8 @@ function readMetadata(what: string, value: JsonValue | undefined): Map<string, s
   return value as Map<string, string>;
 }
 
-function readEntry(what: string, value: JsonValue, dataOffset: number): TensorEntry {
+function readEntry(name: string, file: string, value: JsonValue, dataOffset: number): TensorEntry {
+  const what = `tensor ${show(name)} in ${file}`;
   if (!(value instanceof Map))
     throw new QgemmError('ERR_QGEMM_FORMAT', `${what} must be an object, got ${show(value)}`);
   const dtype = value.get('dtype');
@@ -163,6 +164,8 @@ export interface OutputEntry {
 /**
  * The first bytes of a safetensors file: length and header for tensors that follow in the given order, without holes.
  * Spaces after the JSON make the data begin at a multiple of `alignment` bytes.
+ *
+ * @throws QgemmError LIMIT for a header that no reader of ours would take
  */
 export function encodeSafetensorsHeader(
   metadata: ReadonlyMap<string, string>,
@@ -184,6 +187,12 @@ export function encodeSafetensorsHeader(
   }
   const json = Buffer.from(`{${parts.join(',')}}`, 'utf8');
   const total = Math.ceil((LENGTH_BYTES + json.length) / alignment) * alignment;
+  if (total - LENGTH_BYTES > MAX_HEADER_BYTES) {
+    throw new QgemmError(
+      'ERR_QGEMM_LIMIT',
+      `the header of a safetensors file must have at most ${MAX_HEADER_BYTES} bytes, but would have ${total - LENGTH_BYTES} for ${entries.length} tensors`,
+    );
+  }
   const header = Buffer.alloc(total, ' ');
   header.writeBigUInt64LE(BigInt(total - LENGTH_BYTES));
   json.copy(header, LENGTH_BYTES);
