@@ -18,8 +18,8 @@ napi_value decode_varints_js(napi_env env, napi_callback_info info) {
   if (element_bytes != 1 && element_bytes != 2 && element_bytes != 4 && element_bytes != 8) {
     return throw_error(env, code::kRange, "elementBytes must be 1, 2, 4 or 8");
   }
-  const VarintRun run = decode_varints(bytes.as<uint8_t>(), bytes.length, element_bytes, out.length / element_bytes,
-                                       out.as<uint8_t>());
+  const VarintRun run =
+      decode_varints(bytes.as<uint8_t>(), bytes.length, element_bytes, out.length / element_bytes, out.as<uint8_t>());
   napi_value object, consumed, decoded, malformed;
   napi_create_object(env, &object);
   napi_create_double(env, static_cast<double>(run.consumed), &consumed);

@@ -44,14 +44,14 @@ struct Table {
 template <Op kWanted, typename Fn>
 Table<Fn> make_table() {
   Table<Fn> table = {};
-#define QGEMM_GEMM_KERNEL(op, mr, nr, kr, isa)                                                               \
-  if constexpr (Op::op == kWanted) {                                                                         \
-    table.lines[table.count++] = {#op "_" #mr "x" #nr "c" #kr "_" #isa, #isa, features_##isa, mr, nr, kr,    \
-                                  op##_##mr##x##nr##c##kr##_##isa};                                          \
+#define QGEMM_GEMM_KERNEL(op, mr, nr, kr, isa)                                                            \
+  if constexpr (Op::op == kWanted) {                                                                      \
+    table.lines[table.count++] = {#op "_" #mr "x" #nr "c" #kr "_" #isa, #isa, features_##isa, mr, nr, kr, \
+                                  op##_##mr##x##nr##c##kr##_##isa};                                       \
   }
-#define QGEMM_ROW_KERNEL(op, isa)                                                                            \
-  if constexpr (Op::op == kWanted) {                                                                         \
-    table.lines[table.count++] = {#op "_" #isa, #isa, features_##isa, 1, 1, 1, op##_##isa};                  \
+#define QGEMM_ROW_KERNEL(op, isa)                                                           \
+  if constexpr (Op::op == kWanted) {                                                        \
+    table.lines[table.count++] = {#op "_" #isa, #isa, features_##isa, 1, 1, 1, op##_##isa}; \
   }
 #include "kernels/kernels.inc"
 #undef QGEMM_GEMM_KERNEL

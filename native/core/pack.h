@@ -55,9 +55,9 @@ using WeightsPtr = std::shared_ptr<const PackedWeights>;
 void pack_codes(const void* codes, bool codes_are_unsigned, WeightLayout layout, size_t n, size_t k, int8_t* panels,
                 int32_t* column_sums);
 
-/// Packs codes that exist already. `scales` and `zero_points` (may be null) hold one value per row, or one for all where
-/// `granularity` is per_tensor. Codes of a uint8 matrix are passed with `codes_are_unsigned`: they are stored minus 128,
-/// as are their zero points, which is the same number. Null when there is not enough memory.
+/// Packs codes that exist already. `scales` and `zero_points` (may be null) hold one value per row, or one for all
+/// where `granularity` is per_tensor. Codes of a uint8 matrix are passed with `codes_are_unsigned`: they are stored
+/// minus 128, as are their zero points, which is the same number. Null when there is not enough memory.
 WeightsPtr pack_int8(const void* codes, bool codes_are_unsigned, WeightLayout layout, size_t n, size_t k,
                      const float* scales, const int32_t* zero_points, Granularity granularity, RowRange activations);
 

@@ -65,8 +65,15 @@ Status prepare_rows(const PackedWeights& weights, const float* x, size_t m, bool
   if (weights.scheme == Scheme::float32) return prepare_rows_f32(weights, x, m, reject_non_finite, parallel, out);
   const size_t padded_k = weights.padded_k();
   if (!allocate(m, row_stride(padded_k), out)) return Status::out_of_memory;
-  QuantizeContext context = {x, weights.k, padded_k, m, weights.activations, weights.zero_points != nullptr, out,
-                             choose_quantize_row(dispatch_config()).run, {true}};
+  QuantizeContext context = {x,
+                             weights.k,
+                             padded_k,
+                             m,
+                             weights.activations,
+                             weights.zero_points != nullptr,
+                             out,
+                             choose_quantize_row(dispatch_config()).run,
+                             {true}};
   // Below some ten microseconds of work a second thread does not pay.
   constexpr size_t kElementsPerTask = size_t{1} << 15;
   if (parallel && m > 1 && m * padded_k >= 2 * kElementsPerTask) {

@@ -43,7 +43,8 @@ class RowGatherer {
 
   [[nodiscard]] bool allocate() {
     size_t bytes;
-    return layout_.column_stride == 1 || (checked_multiply(k_, kBlock * sizeof(float), &bytes) && block_.allocate(bytes));
+    return layout_.column_stride == 1 ||
+           (checked_multiply(k_, kBlock * sizeof(float), &bytes) && block_.allocate(bytes));
   }
 
   const float* row(size_t n) {

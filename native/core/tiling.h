@@ -13,9 +13,9 @@ namespace qgemm {
 /// Within a task every column tile meets all row tiles, so that weights come from far once per block of rows.
 struct Tiling {
   size_t m, n;
-  size_t mr, nr;          // register tile
-  size_t block_rows;      // multiple of mr
-  size_t group_columns;   // multiple of nr and of the panel width
+  size_t mr, nr;         // register tile
+  size_t block_rows;     // multiple of mr
+  size_t group_columns;  // multiple of nr and of the panel width
   size_t row_blocks, column_groups;
 
   size_t tasks() const { return row_blocks * column_groups; }

@@ -53,7 +53,7 @@ struct GemmU8S8Args {
   size_t ldc;           // elements between rows of c
   const float* a_scales;
   const int32_t* a_zero_points;
-  const int32_t* a_row_sums;     // null unless b_zero_points is given
+  const int32_t* a_row_sums;  // null unless b_zero_points is given
   const float* b_scales;
   const int32_t* b_column_sums;  // over the padded depth; never null
   const int32_t* b_zero_points;  // null for symmetric weights
@@ -62,9 +62,10 @@ struct GemmU8S8Args {
 };
 using GemmU8S8Fn = void (*)(const GemmU8S8Args*);
 
-/// One output tile in float32. A is packed [k, lda], one value of each row after the other. One accumulator per output, from +0, one fma per k in ascending order, then bias, activation, residual.
+/// One output tile in float32. A is packed [k, lda], one value of each row after the other. One accumulator per output,
+/// from +0, one fma per k in ascending order, then bias, activation, residual.
 struct GemmF32Args {
-  size_t m, n, k;       // k is not padded
+  size_t m, n, k;  // k is not padded
   const float* a;
   size_t lda;           // elements between steps of k, at least m
   const float* b;       // first panel: [k, 32]
@@ -85,17 +86,17 @@ enum class RowRange : uint32_t { asymmetric = 0, symmetric = 1 };
 ///
 /// Ranges are over the finite values; +Inf gives the largest code, -Inf the smallest, NaN the zero point.
 struct QuantizeRowArgs {
-  const float* x;   // [k]
+  const float* x;  // [k]
   size_t k;
   size_t padded_k;  // q[k..padded_k) is written with 0
   RowRange range;
   const float* fixed_range;  // [lo, hi] with lo <= 0 <= hi to use instead of the row's own; null: find it
   bool want_row_sum;
   uint8_t* q;
-  float scale;          // out
-  int32_t zero_point;   // out
-  int32_t row_sum;      // out: sum of q[0..k), if wanted
-  bool non_finite;      // out: the row holds NaN or an infinity
+  float scale;         // out
+  int32_t zero_point;  // out
+  int32_t row_sum;     // out: sum of q[0..k), if wanted
+  bool non_finite;     // out: the row holds NaN or an infinity
 };
 using QuantizeRowFn = void (*)(QuantizeRowArgs*);
 
@@ -118,7 +119,8 @@ struct MinMaxArgs {
 using MinMaxFn = void (*)(MinMaxArgs*);
 
 /// q = clamp(rne(x * factor), lowest, highest) + zero_point, stored as one byte (int8 and uint8 alike); x / factor with
-/// `divide`. NaN gives zero_point. `lowest` and `highest` are integers within [-255, 255]: qmin and qmax less zero_point.
+/// `divide`. NaN gives zero_point. `lowest` and `highest` are integers within [-255, 255]: qmin and qmax less
+/// zero_point.
 struct QuantizeArgs {
   Rectangle shape;
   const float* x;
@@ -131,8 +133,8 @@ struct QuantizeArgs {
 };
 using QuantizeFn = void (*)(const QuantizeArgs*);
 
-/// x = float(q - zero_point) * scale. Codes are read as uint8 after an exclusive or with `flip`: int8 codes pass 0x80 and
-/// zero points moved by +128.
+/// x = float(q - zero_point) * scale. Codes are read as uint8 after an exclusive or with `flip`: int8 codes pass 0x80
+/// and zero points moved by +128.
 struct DequantizeArgs {
   Rectangle shape;
   const uint8_t* q;

@@ -72,7 +72,8 @@ QGEMM_TEST(small_batches_are_left_to_the_next_isa) {
   const DispatchConfig config = config_of(kAvx2 | kAvxVnni | kAvx512 | kAvx512Vnni | kAmxInt8);
   EXPECT(std::strcmp(choose_gemm_u8s8f32(config, 1).isa, "avx512vnni") == 0, "%s", choose_gemm_u8s8f32(config, 1).name);
   EXPECT(choose_gemm_u8s8f32(config, 1).mr == 1, "%s", choose_gemm_u8s8f32(config, 1).name);
-  EXPECT(std::strcmp(choose_gemm_u8s8f32(config, 15).isa, "avx512vnni") == 0, "%s", choose_gemm_u8s8f32(config, 15).name);
+  EXPECT(std::strcmp(choose_gemm_u8s8f32(config, 15).isa, "avx512vnni") == 0, "%s",
+         choose_gemm_u8s8f32(config, 15).name);
   EXPECT(std::strcmp(choose_gemm_u8s8f32(config, 16).isa, "amxint8") == 0, "%s", choose_gemm_u8s8f32(config, 16).name);
 }
 

@@ -1,8 +1,7 @@
 // gemm_f32_{8x8, 1x32}c1_neon
 // Instructions: fmla by element.
-// Tile 8x8: 16 accumulators + 2 weights + 2 activations = 20 of 32 registers. Per step of k: 4 loads for 16 fmla. A comes
-// packed [k][8]. Tile 1x32: 8 accumulators, one panel.
-// Panel: [k][32] float32; 8 columns are two operands.
+// Tile 8x8: 16 accumulators + 2 weights + 2 activations = 20 of 32 registers. Per step of k: 4 loads for 16 fmla. A
+// comes packed [k][8]. Tile 1x32: 8 accumulators, one panel. Panel: [k][32] float32; 8 columns are two operands.
 #include "kernels/kernel.h"
 #include "kernels/vec/neon.h"
 //

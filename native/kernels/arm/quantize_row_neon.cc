@@ -1,5 +1,5 @@
-// quantize_row_f32u8_neon: two passes over a row in L1, 4 floats per step: first minimum, maximum and "all finite", then
-// multiply, round, clamp, narrow.
+// quantize_row_f32u8_neon: two passes over a row in L1, 4 floats per step: first minimum, maximum and "all finite",
+// then multiply, round, clamp, narrow.
 #include "kernels/kernel.h"
 #include "kernels/vec/neon.h"
 //

@@ -1,6 +1,6 @@
 // gemm_u8s8f32_4x32c4_scalar: the kernel that every CPU can run.
-// Instructions: whatever the baseline has. Tile: 4 rows x 32 columns (one panel), sums in memory (L1), 4 steps of k at a
-// time as the panel has them. The inner loop runs over the 32 columns of one panel row so that the compiler can
+// Instructions: whatever the baseline has. Tile: 4 rows x 32 columns (one panel), sums in memory (L1), 4 steps of k at
+// a time as the panel has them. The inner loop runs over the 32 columns of one panel row so that the compiler can
 // vectorise it for the baseline.
 // Panel: [k/4][32][4] int8.
 #include "kernels/kernel.h"

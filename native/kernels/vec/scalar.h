@@ -66,9 +66,15 @@ static inline I32 i32_load_n(const int32_t*, size_t) { return 0; }
 static inline void i32_store(int32_t* p, I32 v) { *p = v; }
 static inline void i32_store_n(int32_t*, I32, size_t) {}
 static inline I32 i32_set1(int32_t x) { return x; }
-static inline I32 i32_add(I32 a, I32 b) { return static_cast<I32>(static_cast<uint32_t>(a) + static_cast<uint32_t>(b)); }
-static inline I32 i32_sub(I32 a, I32 b) { return static_cast<I32>(static_cast<uint32_t>(a) - static_cast<uint32_t>(b)); }
-static inline I32 i32_mul(I32 a, I32 b) { return static_cast<I32>(static_cast<uint32_t>(a) * static_cast<uint32_t>(b)); }
+static inline I32 i32_add(I32 a, I32 b) {
+  return static_cast<I32>(static_cast<uint32_t>(a) + static_cast<uint32_t>(b));
+}
+static inline I32 i32_sub(I32 a, I32 b) {
+  return static_cast<I32>(static_cast<uint32_t>(a) - static_cast<uint32_t>(b));
+}
+static inline I32 i32_mul(I32 a, I32 b) {
+  return static_cast<I32>(static_cast<uint32_t>(a) * static_cast<uint32_t>(b));
+}
 static inline I32 i32_min(I32 a, I32 b) { return a < b ? a : b; }
 static inline I32 i32_max(I32 a, I32 b) { return a > b ? a : b; }
 static inline I32 i32_and(I32 a, I32 b) { return a & b; }

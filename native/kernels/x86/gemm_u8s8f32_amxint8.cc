@@ -22,9 +22,14 @@ struct alignas(64) TileConfig {
 static inline void configure_tiles(size_t upper_rows, size_t lower_rows) {
   TileConfig config = {};
   config.palette = 1;
-  const uint8_t rows[8] = {static_cast<uint8_t>(upper_rows), static_cast<uint8_t>(upper_rows),
-                           static_cast<uint8_t>(lower_rows), static_cast<uint8_t>(lower_rows),
-                           static_cast<uint8_t>(upper_rows), static_cast<uint8_t>(lower_rows), 16, 16};
+  const uint8_t rows[8] = {static_cast<uint8_t>(upper_rows),
+                           static_cast<uint8_t>(upper_rows),
+                           static_cast<uint8_t>(lower_rows),
+                           static_cast<uint8_t>(lower_rows),
+                           static_cast<uint8_t>(upper_rows),
+                           static_cast<uint8_t>(lower_rows),
+                           16,
+                           16};
   for (int t = 0; t < 8; ++t) {
     config.rows[t] = rows[t];
     config.column_bytes[t] = rows[t] != 0 ? 64 : 0;

@@ -1,11 +1,10 @@
 // gemm_u8s8f32_{4x128, 1x32}c4_avx2: exact for every weight, without VNNI.
 // Instructions: vpmaddwd on int16 (vpmaddubsw would saturate: 2 * 255 * 127 does not fit int16), vpaddd. A dword of a
-// panel holds four int8 of one column: its even and odd bytes, widened to int16 by shifts, are two operands; activations
-// are split the same way.
-// Tile 4x128: four rows are split once per 512 steps of k (4 KiB, in L1) and serve eight groups of 16 columns. A group
-// has 8 accumulators + 4 widened weights + 2 activations = 14 of 16 registers; per 4 steps of k, 32 vpmaddwd/vpaddd
-// beside 6 instructions of widening and 10 loads. Sums of a group go on from where the last 512 steps left them.
-// Panel: [k/4][32][4] int8; 16 columns are two vectors of 8 columns.
+// panel holds four int8 of one column: its even and odd bytes, widened to int16 by shifts, are two operands;
+// activations are split the same way. Tile 4x128: four rows are split once per 512 steps of k (4 KiB, in L1) and serve
+// eight groups of 16 columns. A group has 8 accumulators + 4 widened weights + 2 activations = 14 of 16 registers; per
+// 4 steps of k, 32 vpmaddwd/vpaddd beside 6 instructions of widening and 10 loads. Sums of a group go on from where the
+// last 512 steps left them. Panel: [k/4][32][4] int8; 16 columns are two vectors of 8 columns.
 #include "kernels/kernel.h"
 #include "kernels/vec/avx2.h"
 //

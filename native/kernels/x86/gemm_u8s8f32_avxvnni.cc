@@ -1,8 +1,8 @@
 // gemm_u8s8f32_{6x16, 1x64}c4_avxvnni
 // Instructions: vpdpbusd ymm with VEX encoding (AVX-VNNI), vpbroadcastd from memory.
-// Tile 6x16: 12 accumulators + 2 weights + 1 activation = 15 of 16 registers; half a panel wide. Per 4 steps of k: 2 + 6
-// loads for 12 vpdpbusd. Tile 1x64: 8 accumulators, weights straight from memory.
-// Panel: [k/4][32][4] int8; 16 columns are two operands of 8 columns.
+// Tile 6x16: 12 accumulators + 2 weights + 1 activation = 15 of 16 registers; half a panel wide. Per 4 steps of k: 2 +
+// 6 loads for 12 vpdpbusd. Tile 1x64: 8 accumulators, weights straight from memory. Panel: [k/4][32][4] int8; 16
+// columns are two operands of 8 columns.
 #include "kernels/kernel.h"
 #include "kernels/vec/avx2.h"
 #include "kernels/activations.inc"
