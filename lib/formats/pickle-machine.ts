@@ -18,7 +18,7 @@ export const COST = {
   scalar: 8,
   item: 8,
   text: 32,
-  memo: 40,
+  memo: 64,
   container: 64,
   entry: 64,
   firstEntry: 200,

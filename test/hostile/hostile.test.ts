@@ -8,7 +8,9 @@ import { shardedCases, tfjsCases } from './folder-cases.js';
 import { ggufCases } from './gguf-cases.js';
 import { onnxCases } from './onnx-cases.js';
 import { packedCases, soundPackedFile } from './packed-cases.js';
+import { checkpointCases, pickleCases } from './pytorch-cases.js';
 import { safetensorsCases } from './safetensors-cases.js';
+import { npyCases, zipCases } from './zip-cases.js';
 
 /** Generous for a machine that does other things: each case takes some milliseconds alone. */
 const MAX_MS = process.env['QGEMM_TEST_LAUNCHER'] ? 30_000 : 3000;
@@ -57,6 +59,20 @@ describe('hostile GGUF files', () => {
     writeFileSync(input, bytes);
     await refusedEverywhere(code, folder, input);
     await refusedEverywhere(code, folder, folder);
+  });
+});
+
+describe.each([
+  ['zip archives', 'model.npz', zipCases],
+  ['NumPy arrays', 'array.npy', npyCases],
+  ['pickles', 'model.pt', pickleCases],
+  ['PyTorch checkpoints', 'model.pt', checkpointCases],
+])('hostile %s', (_, name, cases) => {
+  it.each(cases)('$name: $code', async ({ code, bytes }) => {
+    const folder = temporaryFolder();
+    const input = join(folder, name);
+    writeFileSync(input, bytes);
+    await refusedEverywhere(code, folder, input);
   });
 });
 
