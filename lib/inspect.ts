@@ -10,7 +10,10 @@ export interface InspectedTensor {
   readonly name: string;
   readonly dtype: string;
   readonly shape: readonly number[];
+  /** Bytes in the file. */
   readonly bytes: number;
+  /** The form that the file has it in, where that is no dtype, such as `Q4_K`: it is read as `dtype`. */
+  readonly storedAs?: string;
   /** Whether `convert` would pack it by default: how it is multiplied by. Not in converted files. */
   readonly matmul?: { readonly n: number; readonly k: number; readonly layout: 'nk' | 'kn'; readonly bias?: string };
 }
@@ -47,12 +50,13 @@ export function inspect(path: string): InspectReport {
   const source = openModel(path);
   try {
     const packed = isPacked(source.metadata) ? packedHeader(source) : undefined;
+    const tensors = tensorsOf(source, packed !== undefined);
     return {
       path,
       format: packed === undefined ? source.format : 'qgemm',
       files: source.files,
-      bytes: [...source.tensors.values()].reduce((bytes, tensor) => bytes + tensor.byteLength, 0),
-      tensors: tensorsOf(source, packed !== undefined),
+      bytes: tensors.reduce((sum, { bytes }) => sum + bytes, 0),
+      tensors,
       weights: packed === undefined ? [] : weightsOf(packed),
       metadata: source.metadata,
     };
@@ -71,10 +75,10 @@ function packedHeader(source: ModelSource): PackedHeader {
 }
 
 function tensorsOf(source: ModelSource, packed: boolean): InspectedTensor[] {
-  return [...source.tensors.values()].map(({ name, dtype, shape, byteLength }) => {
+  return [...source.tensors.values()].map(({ name, dtype, shape, byteLength, stored }) => {
     const matmul = packed ? undefined : source.matmuls.get(name);
-    const tensor = { name, dtype, shape, bytes: byteLength };
-    return matmul === undefined ? tensor : { ...tensor, matmul };
+    const bytes = stored?.byteLength ?? byteLength;
+    return { name, dtype, shape, bytes, ...(stored && { storedAs: stored.type }), ...(matmul && { matmul }) };
   });
 }
 

@@ -57,7 +57,9 @@ export function addConvert(program: Command): void {
         .default('asymmetric'),
     )
     .addOption(
-      new Option('--numerics <toolkit>', 'whose formulas make the codes').choices(WEIGHT_NUMERICS).default('qgemm'),
+      new Option('--numerics <toolkit>', 'whose formulas make the codes (default: qgemm; ggml for q8_0)').choices(
+        WEIGHT_NUMERICS,
+      ),
     )
     .option('--requantize', 'quantize anew what the source holds in 8 bits already')
     .addOption(

@@ -33,7 +33,7 @@ function format(report: InspectReport): string {
 
 function tensorTable(tensors: readonly InspectedTensor[]): string {
   return formatTable(tensors, [
-    { title: 'dtype', value: ({ dtype }) => dtype },
+    { title: 'dtype', value: ({ dtype, storedAs }) => (storedAs === undefined ? dtype : `${dtype} (${storedAs})`) },
     { title: 'shape', value: ({ shape }) => `[${shape.join(', ')}]` },
     { title: 'size', value: ({ bytes }) => formatBytes(bytes), right: true },
     {

@@ -34,7 +34,7 @@ export interface ConvertOptions {
   symmetric?: boolean;
   /** How activations are quantized when the weights are used: `asymmetric` (default) is more accurate. */
   activations?: ActivationRange;
-  /** Whose formulas make the codes of weights (docs/quantization.md): `qgemm` (default), or those of another toolkit. */
+  /** Whose formulas make the codes of weights (docs/quantization.md): `qgemm` (default; `ggml` for q8_0), or another's. */
   numerics?: WeightNumerics;
   /** Quantizes weights anew that the source holds in 8 bits already. By default their codes are kept exactly. */
   requantize?: boolean;
@@ -80,7 +80,8 @@ export function checkConvertOptions(value: unknown): ConvertSettings {
   const formats = WRITERS.map(({ format }) => format);
   const writer = findWriter(checkOneOf('format', options.format ?? formats[0], formats))!;
   const { scheme = writer.schemes[0]!, granularity = 'per-channel' } = options;
-  const { activations = 'asymmetric', numerics = 'qgemm', nonFinite = 'error', onProgress, signal } = options;
+  const { activations = 'asymmetric', nonFinite = 'error', onProgress, signal } = options;
+  const numerics = options.numerics ?? (scheme === 'q8_0' ? 'ggml' : 'qgemm');
   if (onProgress !== undefined && typeof onProgress !== 'function')
     fail('ERR_QGEMM_ARGUMENT', 'onProgress', 'a function', onProgress);
   if (signal !== undefined && !(signal instanceof AbortSignal))
@@ -115,6 +116,9 @@ export function checkNumerics(scheme: WeightScheme, symmetric: boolean, numerics
       numerics,
     );
   }
+  if (scheme === 'q8_0' && numerics !== 'ggml')
+    fail('ERR_QGEMM_ARGUMENT', 'numerics', "'ggml' for scheme 'q8_0'", numerics);
+  if (scheme === 'q8_0' && !symmetric) fail('ERR_QGEMM_ARGUMENT', 'symmetric', "true for scheme 'q8_0'", symmetric);
   if (numerics === 'compressed-tensors' && !symmetric) {
     fail('ERR_QGEMM_ARGUMENT', 'symmetric', "true with numerics 'compressed-tensors'", symmetric);
   }

@@ -1,3 +1,4 @@
+import type { SourceTensor } from '../formats/source.js';
 import type { OutputLayout, Plan } from '../formats/writer.js';
 import type { ActivationRange, WeightGranularity, WeightNumerics, WeightScheme } from '../schemes.js';
 import type { ConvertSettings } from './options.js';
@@ -9,8 +10,9 @@ export interface ConvertedTensor {
   readonly shape: readonly number[];
   /** `packed`: a matmul weight in the new scheme; `bias`: stored beside its weight; `kept`: as it was. */
   readonly action: 'packed' | 'bias' | 'kept';
+  /** Bytes in the source's file. */
   readonly bytesBefore: number;
-  /** Bytes in the output; a bias counts with its weight. */
+  /** Bytes in the output; a bias that is stored beside its weight counts with it. */
   readonly bytesAfter: number;
   /** Why a matmul weight was kept. */
   readonly reason?: string;
@@ -48,11 +50,12 @@ export function reportTensors(plan: Plan, layout: OutputLayout): ConvertedTensor
     const bytesAfter = layout.weightBytes.get(tensor.name) ?? 0;
     tensors.push({ ...describe(tensor), action: 'packed', bytesAfter, ...(codesKept && { codesKept }) });
     if (bias !== undefined && plan.biases.get(bias.name) === tensor.name) {
-      tensors.push({ ...describe(bias), action: 'bias', bytesAfter: 0 });
+      tensors.push({ ...describe(bias), action: 'bias', bytesAfter: layout.weightBytes.get(bias.name) ?? 0 });
     }
   }
   for (const { tensor, reason } of plan.kept) {
-    const line = { ...describe(tensor), action: 'kept', bytesAfter: tensor.byteLength } as const;
+    const bytesAfter = layout.weightBytes.get(tensor.name) ?? tensor.byteLength;
+    const line = { ...describe(tensor), action: 'kept', bytesAfter } as const;
     tensors.push(reason === undefined ? line : { ...line, reason });
   }
   return tensors;
@@ -84,12 +87,7 @@ export function makeReport(
   };
 }
 
-function describe(tensor: { name: string; dtype: string; shape: readonly number[]; byteLength: number }): {
-  name: string;
-  dtype: string;
-  shape: readonly number[];
-  bytesBefore: number;
-} {
-  const { name, dtype, shape, byteLength } = tensor;
-  return { name, dtype, shape, bytesBefore: byteLength };
+function describe(tensor: SourceTensor): Pick<ConvertedTensor, 'name' | 'dtype' | 'shape' | 'bytesBefore'> {
+  const { name, dtype, shape, byteLength, stored } = tensor;
+  return { name, dtype, shape, bytesBefore: stored?.byteLength ?? byteLength };
 }

@@ -16,6 +16,7 @@ export class GgufTensor implements SourceTensor {
   readonly type: GgufType;
   readonly storedOffset: number;
   readonly storedBytes: number;
+  readonly stored?: { readonly type: string; readonly byteLength: number };
   readonly #source: ByteSource;
 
   constructor(source: ByteSource, name: string, { type, shape, offset, byteLength }: GgufTensorEntry) {
@@ -25,6 +26,7 @@ export class GgufTensor implements SourceTensor {
     this.byteLength = type.plain === undefined ? elementsOf(shape) * 4 : byteLength;
     this.type = type;
     this.storedBytes = byteLength;
+    if (type.plain === undefined) this.stored = { type: type.name, byteLength };
     this.#source = source;
     this.storedOffset = offset;
   }

@@ -8,6 +8,8 @@ export interface SourceTensor {
   readonly shape: readonly number[];
   /** Bytes of the values as `dtype`, little-endian, row-major. */
   readonly byteLength: number;
+  /** Present where the file holds the values in a form that is no dtype: its name there, such as `Q4_K`, and its bytes. */
+  readonly stored?: { readonly type: string; readonly byteLength: number };
   /**
    * Fills `target` with the tensor's bytes from `position` on. Both position and length are multiples of 8, or reach to the
    * tensor's end.

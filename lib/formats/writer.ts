@@ -67,7 +67,10 @@ export interface OutputFile {
 
 export interface OutputLayout {
   readonly files: readonly OutputFile[];
-  /** Bytes that each packed weight (with its bias, where that lies beside it) takes in the output, by name. */
+  /**
+   * Bytes in the output by name: of each packed weight (with its bias, where that lies beside it), of biases that are tensors
+   * of their own, and of kept tensors that take other than their `byteLength`.
+   */
   readonly weightBytes: ReadonlyMap<string, number>;
 }
 

@@ -1,7 +1,7 @@
 """GGUF files as the gguf package writes them, and what the package itself makes of their tensors.
 
 Writes FOLDER/types.gguf (one tensor of every type that qgemm reads), FOLDER/keys.gguf (all 13 value types),
-FOLDER/model.gguf (a small model in Q4_K and others), and FOLDER/expected.json: for each tensor type, shape and the SHA-256
+FOLDER/model.gguf (a small model in Q4_K and others), FOLDER/model.safetensors, FOLDER/rows.* and FOLDER/expected.json: for each tensor type, shape and the SHA-256
 of its float32 bytes; for float32 rows the blocks that the package quantizes them to.
 """
 
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import gguf
 import numpy as np
+import safetensors.numpy
 from gguf import GGMLQuantizationType as Type
 from gguf.constants import GGML_QUANT_SIZES
 
@@ -182,6 +183,8 @@ def main(folder: Path) -> None:
         "rows": make_quantized(folder),
     }
     make_model(folder / "model.gguf")
+    tensors = {"a.weight": random.normal(size=(48, 96)).astype("<f4"), "b": np.arange(6, dtype="<f4")}
+    safetensors.numpy.save_file(tensors, folder / "model.safetensors")
     (folder / "expected.json").write_text(json.dumps(expected, indent=1))
 
 

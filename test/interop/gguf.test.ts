@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -5,7 +6,10 @@ import { describe, expect, it } from 'vitest';
 import { GgufTensor } from '../../lib/formats/gguf-tensor.js';
 import { openModel } from '../../lib/formats/open.js';
 import { readTensor } from '../../lib/formats/source.js';
+import { readFloat32 } from '../../lib/formats/values.js';
+import { convert, type ConvertOptions } from '../../lib/index.js';
 import { native } from '../../lib/native.js';
+import { temporaryFolder } from '../support/safetensors.js';
 
 /** Made by scripts/interop/make_gguf.py with the gguf package. */
 const folder = join(__dirname, '../../.cache/interop/gguf');
@@ -54,5 +58,37 @@ describe('quantization for GGUF gives the bytes of the gguf package', () => {
     const overflows = rows.some((x) => Math.abs(x) >= 65520);
     expect(native.toFloat16(rows, false, halves)).toBe(!overflows);
     expect(halves.equals(file('rows.f16'))).toBe(true);
+  });
+});
+
+describe('the gguf package reads what convert writes', () => {
+  interface Read {
+    keys: Record<string, unknown>;
+    tensors: Record<string, { type: string; shape: number[]; sha256: string }>;
+  }
+  const python = process.env['QGEMM_TEST_PYTHON']!;
+  const script = join(__dirname, '../../scripts/interop/read_gguf.py');
+
+  it.each<[string, ConvertOptions['scheme']]>([
+    ['model.gguf', 'q8_0'],
+    ['model.gguf', 'float16'],
+    ['model.safetensors', 'q8_0'],
+  ])('%s as %s: equal types, shapes and values', async (name, scheme) => {
+    const output = join(temporaryFolder(), 'out.gguf');
+    await convert(join(folder, name), output, { format: 'gguf', scheme: scheme! });
+    const read = JSON.parse(execFileSync(python, [script, output], { encoding: 'utf8' })) as Read;
+    const { tensors } = openModel(output);
+    expect(Object.keys(read.tensors)).toEqual([...tensors.keys()]);
+    for (const [tensorName, { type, shape, sha256 }] of Object.entries(read.tensors)) {
+      const tensor = tensors.get(tensorName) as GgufTensor;
+      expect([tensorName, tensor.type.name, tensor.shape]).toEqual([tensorName, type, shape]);
+      const values = readFloat32(tensor);
+      expect(createHash('sha256').update(new Uint8Array(values.buffer)).digest('hex')).toBe(sha256);
+    }
+    expect(read.keys['general.quantization_version']).toBe(2);
+    expect(read.keys['general.file_type']).toBe(scheme === 'q8_0' ? 7 : 1);
+    if (name === 'model.gguf') {
+      expect(read.keys).toMatchObject({ 'general.architecture': 'llama', 'tokenizer.ggml.tokens': 300 });
+    }
   });
 });
