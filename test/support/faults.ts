@@ -1,0 +1,40 @@
+import { nodeFileSystem, type FileSystem } from '../../lib/convert/file-system.js';
+
+export type Call = keyof FileSystem;
+
+/**
+ * The calls that a conversion makes, each passing through `before` with its number (from 1), its name and its arguments.
+ * What `before` returns, unless undefined, is returned instead of calling the system.
+ */
+export function watchedFileSystem(
+  before: (number: number, name: Call, args: unknown[]) => unknown,
+): FileSystem & { calls: Call[] } {
+  const calls: Call[] = [];
+  const wrap = (name: Call): unknown =>
+    function (...args: unknown[]): unknown {
+      calls.push(name);
+      const replaced = before(calls.length, name, args);
+      return replaced === undefined ? (nodeFileSystem[name] as (...args: unknown[]) => unknown)(...args) : replaced;
+    };
+  const names: Call[] = [
+    'closeSync',
+    'fchmodSync',
+    'fsyncSync',
+    'ftruncateSync',
+    'mkdirSync',
+    'openSync',
+    'readdirSync',
+    'readFileSync',
+    'readSync',
+    'renameSync',
+    'rmSync',
+    'statSync',
+    'writeSync',
+  ];
+  return { calls, ...Object.fromEntries(names.map((name) => [name, wrap(name)])) } as FileSystem & { calls: Call[] };
+}
+
+/** The error that the system gives under a code such as `ENOSPC`. */
+export function systemError(code: string, name: string): NodeJS.ErrnoException {
+  return Object.assign(new Error(`${code}: simulated, ${name}`), { code });
+}
