@@ -102,3 +102,6 @@ export const MAX_VIEW_BYTES: number = 64 * 2 ** 20;
 
 /** Bytes of the text at the beginning of a .npy file. NumPy itself refuses more. */
 export const MAX_NPY_HEADER_BYTES = 10_000;
+
+/** Bytes of an ONNX file that is written: protobuf's own limit on a message. */
+export const MAX_ONNX_BYTES: number = 2 ** 31 - 1;

@@ -9,7 +9,7 @@ import type { Span } from './protobuf.js';
 import type { SourceTensor } from './source.js';
 
 /** How TensorProto.DataType stores its values, and how they are presented. */
-interface OnnxDtype {
+export interface OnnxDtype {
   readonly dtype: Dtype;
   /** The field of typed data. */
   readonly field: number;
@@ -47,12 +47,33 @@ export const ONNX_STRING = 8;
 /** float_data and double_data are stored as they are; other typed data are varints. */
 const FIXED_FIELDS = new Set([4, 10]);
 
+/** The bytes of a tensor as the model stores them. */
+export interface StoredTensor {
+  readonly type: OnnxDtype;
+  readonly length: number;
+  readInto(target: Uint8Array, position: number): void;
+}
+
 /**
  * A tensor of an ONNX model under its name in the model. int4 and uint4 values are presented one to a byte, as I8 and U8.
  *
- * @throws QgemmError FORMAT where shape and data disagree, DTYPE, PATH, IO
+ * @throws QgemmError FORMAT where shape and data disagree, DTYPE, LIMIT, PATH, IO
  */
 export function onnxTensor(name: string, tensor: OnnxTensor, file: ByteSource, external: ExternalFiles): SourceTensor {
+  const stored = storedTensor(name, tensor, file, external);
+  const { dtype, nibbles } = stored.type;
+  const elements = elementsOf(tensor.dims);
+  const readInto = nibbles ? nibbleReader(stored.readInto, elements, dtype) : stored.readInto;
+  return { name, dtype, shape: tensor.dims, byteLength: dtypeBytes(dtype, elements)!, readInto };
+}
+
+/** What {@link onnxTensor} reads from: its raw_data, whichever way the model stores it. */
+export function storedTensor(
+  name: string,
+  tensor: OnnxTensor,
+  file: ByteSource,
+  external: ExternalFiles,
+): StoredTensor {
   const what = `ONNX tensor ${show(name)}`;
   const type = DTYPES.get(tensor.dataType);
   if (type === undefined) {
@@ -61,19 +82,17 @@ export function onnxTensor(name: string, tensor: OnnxTensor, file: ByteSource, e
       `${what} must have a data type of ONNX that has a fixed size of whole bytes or 4-bit integers, got ${tensor.dataType}`,
     );
   }
-  const { dtype } = type;
   const shape = tensor.dims;
   if (!shape.every((dim) => Number.isSafeInteger(dim) && dim >= 0)) {
     throw new QgemmError('ERR_QGEMM_FORMAT', `${what} must have dimensions >= 0, got ${show(shape)}`);
   }
   const elements = elementsOf(shape);
-  const byteLength = dtypeBytes(dtype, elements);
+  const byteLength = dtypeBytes(type.dtype, elements);
   if (byteLength === undefined) {
     throw new QgemmError('ERR_QGEMM_LIMIT', `${what} must have fewer than 2^50 elements, got ${show(shape)}`);
   }
-  const stored = type.nibbles ? Math.ceil(elements / 2) : byteLength;
-  const read = bytesOf(what, tensor, type, stored, file, external);
-  return { name, dtype, shape, byteLength, readInto: type.nibbles ? nibbleReader(read, elements, dtype) : read };
+  const length = type.nibbles ? Math.ceil(elements / 2) : byteLength;
+  return { type, length, readInto: bytesOf(what, tensor, type, length, file, external) };
 }
 
 type Read = SourceTensor['readInto'];

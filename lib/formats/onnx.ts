@@ -11,6 +11,19 @@ import { ONNX_STRING, onnxTensor } from './onnx-tensor.js';
 import { ProtoReader } from './protobuf.js';
 import type { MatmulWeight, ModelSource, SourceTensor } from './source.js';
 
+/** The structure of an ONNX model, for who writes it again. */
+export interface OnnxDocument {
+  readonly file: FileSource;
+  /** Version of ONNX's own operators. */
+  readonly opset: number;
+  readonly scopes: readonly OnnxScope[];
+  readonly external: ExternalFiles;
+}
+
+export interface OnnxSource extends ModelSource {
+  readonly document: OnnxDocument;
+}
+
 /** Numbers of the fields of ModelProto. */
 const MODEL_FIELDS = new Set([1, 2, 3, 4, 5, 6, 7, 8, 14, 20, 25, 26]);
 
@@ -33,7 +46,7 @@ export function looksLikeOnnx(start: Uint8Array): boolean {
  *
  * @throws QgemmError FORMAT, LIMIT, DTYPE, PATH, IO
  */
-export function openOnnx(path: string, file: FileSource): ModelSource {
+export function openOnnx(path: string, file: FileSource): OnnxSource {
   const model = readOnnxModel(new ProtoReader(file, `ONNX model ${show(file.path)}`), file.size);
   const scopes = onnxScopes(model);
   const external = new ExternalFiles(file.path);
@@ -53,6 +66,7 @@ export function openOnnx(path: string, file: FileSource): ModelSource {
   }
   return {
     format: 'onnx',
+    document: { file, opset: model.opset, scopes, external },
     path,
     files: [file, ...external.files].map((source) => resolve(source.path)),
     tensors,
