@@ -18,6 +18,7 @@ import {
   typedTensor,
   varint,
   type OnnxTestGraph,
+  type ProtoEntry,
 } from './support/onnx.js';
 import { bytesOf, temporaryFolder, values } from './support/safetensors.js';
 
@@ -88,7 +89,7 @@ describe('tensors of ONNX models', () => {
   });
 
   it('Constant nodes: value, value_float, value_floats, value_int, value_ints', () => {
-    const constant = (name: string, ...fields: Parameters<typeof message>): Buffer =>
+    const constant = (name: string, ...fields: ProtoEntry[]): Buffer =>
       message([2, name], [4, 'Constant'], [5, message(...fields)]);
     const source = open({
       nodes: [

@@ -1,9 +1,10 @@
 import { ggufWriter } from '../formats/gguf-writer.js';
+import { onnxWriter } from '../formats/onnx-writer.js';
 import { packedWriter } from '../formats/packed-writer.js';
 import type { ModelWriter } from '../formats/writer.js';
 
 /** Every format that models can be converted into: one line each. The first is the default. */
-export const WRITERS: readonly [ModelWriter, ...ModelWriter[]] = [packedWriter, ggufWriter];
+export const WRITERS: readonly [ModelWriter, ...ModelWriter[]] = [packedWriter, ggufWriter, onnxWriter];
 
 /** The writer that `--format` names. */
 export function findWriter(format: string): ModelWriter | undefined {

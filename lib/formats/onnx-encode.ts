@@ -1,4 +1,4 @@
-import { bytesField, textField, varintField, type Chunk } from './protobuf-edit.js';
+import { bytesField, bytesHeader, textField, varintField } from './protobuf-encode.js';
 
 /** Numbers of TensorProto.DataType. */
 export const ONNX_FLOAT = 1;
@@ -10,15 +10,15 @@ const NODE_FIELD = 1;
 const INITIALIZER_FIELD = 5;
 const INT_ATTRIBUTE = 2;
 
-/** An initializer of a graph with the given bytes as raw_data. */
-export function encodeInitializer(name: string, dataType: number, dims: readonly number[], data: Chunk): Chunk[] {
-  return bytesField(
-    INITIALIZER_FIELD,
+/** An initializer of a graph up to its data: `length` bytes of raw_data follow. */
+export function encodeInitializer(name: string, dataType: number, dims: readonly number[], length: number): Uint8Array {
+  const fields = Buffer.concat([
     ...dims.map((dim) => varintField(1, dim)),
     varintField(2, dataType),
     textField(8, name),
-    ...bytesField(9, data),
-  );
+    bytesHeader(9, length),
+  ]);
+  return Buffer.concat([bytesHeader(INITIALIZER_FIELD, fields.length + length), fields]);
 }
 
 /** A node of a graph with one output and at most one attribute, an integer. */
@@ -27,18 +27,17 @@ export function encodeNode(
   inputs: readonly string[],
   output: string,
   attribute?: readonly [name: string, value: number],
-): Chunk[] {
-  const attributes = attribute === undefined ? [] : encodeAttribute(...attribute);
+): Uint8Array {
   return bytesField(
     NODE_FIELD,
     ...inputs.map((input) => textField(1, input)),
     textField(2, output),
     textField(3, `${output}_${op}`),
     textField(4, op),
-    ...attributes,
+    ...(attribute === undefined ? [] : [encodeAttribute(...attribute)]),
   );
 }
 
-function encodeAttribute(name: string, value: number): Chunk[] {
+function encodeAttribute(name: string, value: number): Uint8Array {
   return bytesField(5, textField(1, name), varintField(3, value), varintField(20, INT_ATTRIBUTE));
 }

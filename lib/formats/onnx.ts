@@ -17,6 +17,8 @@ export interface OnnxDocument {
   /** Version of ONNX's own operators. */
   readonly opset: number;
   readonly scopes: readonly OnnxScope[];
+  /** By the names of the source's tensors. */
+  readonly constants: ReadonlyMap<string, OnnxConstant>;
   readonly external: ExternalFiles;
 }
 
@@ -53,7 +55,8 @@ export function openOnnx(path: string, file: FileSource): OnnxSource {
   const tensors = new Map<string, SourceTensor>();
   const metadata = new Map(model.producer);
   let omitted = 0;
-  for (const { name, tensor } of constantsOf(scopes)) {
+  const constants = new Map([...constantsOf(scopes)].map((constant) => [constant.name, constant] as const));
+  for (const { name, tensor } of constants.values()) {
     if (tensor.dataType === ONNX_STRING) omitted += 1;
     else tensors.set(name, onnxTensor(name, tensor, file, external));
   }
@@ -66,7 +69,7 @@ export function openOnnx(path: string, file: FileSource): OnnxSource {
   }
   return {
     format: 'onnx',
-    document: { file, opset: model.opset, scopes, external },
+    document: { file, opset: model.opset, scopes, constants, external },
     path,
     files: [file, ...external.files].map((source) => resolve(source.path)),
     tensors,

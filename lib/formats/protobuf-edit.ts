@@ -1,9 +1,9 @@
-import type { ByteSource } from './file.js';
-import { CHUNK_BYTES } from './limits.js';
-import { WIRE, type ProtoField, type Span } from './protobuf.js';
+import { bytesHeader } from './protobuf-encode.js';
+import type { ProtoField, Span } from './protobuf.js';
+import type { OutputStep } from './writer.js';
 
 /** Bytes of an output: as they are, copied from the source, or made when their turn comes. */
-export type Chunk = Uint8Array | Span | { readonly length: number; produce(): Iterable<Uint8Array> };
+export type Chunk = Uint8Array | Span | OutputStep;
 
 /** A range of a message that is replaced; an empty range is a place where chunks are inserted. */
 export interface ProtoEdit extends Span {
@@ -12,27 +12,12 @@ export interface ProtoEdit extends Span {
   readonly chunks: readonly Chunk[];
 }
 
-export function chunkLength(chunk: Chunk): number {
-  return 'start' in chunk ? chunk.end - chunk.start : chunk.length;
+function chunkLength(chunk: Chunk): number {
+  return 'start' in chunk ? chunk.end - chunk.start : chunk.byteLength;
 }
 
 export function totalLength(chunks: readonly Chunk[]): number {
   return chunks.reduce((sum, chunk) => sum + chunkLength(chunk), 0);
-}
-
-/** The bytes of chunks, in pieces of bounded size. */
-export function* chunkBytes(chunks: readonly Chunk[], source: ByteSource): Generator<Uint8Array, void> {
-  for (const chunk of chunks) {
-    if (chunk instanceof Uint8Array) yield chunk;
-    else if ('produce' in chunk) yield* chunk.produce();
-    else {
-      for (let at = chunk.start; at < chunk.end; at += CHUNK_BYTES) {
-        const piece = new Uint8Array(Math.min(CHUNK_BYTES, chunk.end - at));
-        source.readInto(piece, at);
-        yield piece;
-      }
-    }
-  }
 }
 
 /** A message with ranges replaced; everything else is copied byte for byte, but for the lengths of what encloses a change. */
@@ -77,35 +62,4 @@ function rewrite({ start, end }: Span, { edits, branches }: Branch): Chunk[] {
   }
   if (end > at) chunks.push({ start: at, end });
   return chunks;
-}
-
-/** Tag and length of a field of bytes. */
-export function bytesHeader(number: number, length: number): Uint8Array {
-  return Uint8Array.from([...varint(number * 8 + WIRE.bytes), ...varint(length)]);
-}
-
-/** A field whose value is made of chunks. */
-export function bytesField(number: number, ...chunks: readonly Chunk[]): Chunk[] {
-  return [bytesHeader(number, totalLength(chunks)), ...chunks];
-}
-
-export function textField(number: number, text: string): Uint8Array {
-  const bytes = Buffer.from(text, 'utf8');
-  return Buffer.concat([bytesHeader(number, bytes.length), bytes]);
-}
-
-/** @param value an integer in [0, 2^53) */
-export function varintField(number: number, value: number): Uint8Array {
-  return Uint8Array.from([...varint(number * 8 + WIRE.varint), ...varint(value)]);
-}
-
-function varint(value: number): number[] {
-  const bytes: number[] = [];
-  let rest = value;
-  while (rest >= 0x80) {
-    bytes.push((rest % 0x80) + 0x80);
-    rest = Math.floor(rest / 0x80);
-  }
-  bytes.push(rest);
-  return bytes;
 }

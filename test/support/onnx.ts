@@ -3,6 +3,8 @@ import { bytesOf } from './safetensors.js';
 /** A value of a protobuf field: an integer is a varint, text and bytes have a length, `f32` is four bytes. */
 export type ProtoValue = number | bigint | string | Uint8Array | { f32: number };
 
+export type ProtoEntry = readonly [field: number, value: ProtoValue];
+
 export function varint(value: number | bigint): Buffer {
   const bytes: number[] = [];
   let rest = BigInt.asUintN(64, BigInt(value));
@@ -14,7 +16,7 @@ export function varint(value: number | bigint): Buffer {
 }
 
 /** A protobuf message, written as its specification reads, with none of the library's code. */
-export function message(...fields: readonly (readonly [number, ProtoValue])[]): Buffer {
+export function message(...fields: ProtoEntry[]): Buffer {
   return Buffer.concat(
     fields.flatMap(([number, value]) => {
       if (typeof value === 'number' || typeof value === 'bigint') return [varint(number * 8), varint(value)];
@@ -111,11 +113,7 @@ export function graphProto({ nodes = [], tensors = [], inputs = [], outputs = []
 }
 
 /** An ONNX model around a graph. */
-export function onnxBytes(
-  graph: OnnxTestGraph | Buffer,
-  opset = 17,
-  ...more: (readonly [number, ProtoValue])[]
-): Buffer {
+export function onnxBytes(graph: OnnxTestGraph | Buffer, opset = 17, ...more: ProtoEntry[]): Buffer {
   return message(
     [1, 8],
     [2, 'test'],
