@@ -2,44 +2,39 @@ import { onAbort } from './abort.js';
 import { fail } from './check.js';
 import { QgemmError } from './errors.js';
 import { native } from './native.js';
-import type { NativeLinear } from './native-types.js';
-import { allocateResult } from './result-memory.js';
-
-/** Options of `Linear.forwardAsync`. */
-export interface ForwardAsyncOptions {
-  /** Where to write y, M * N values: on this thread, right before the promise resolves to it. */
-  out?: Float32Array;
-  /** Aborting it cancels the work; the promise rejects with the signal's reason. */
-  signal?: AbortSignal;
-}
+import type { ResultArray } from './result-memory.js';
 
 /** Operations that one thread may have outstanding. More would only pile up memory: the caller has to wait anyway. */
 const maxOutstanding = 1024;
 let outstanding = 0;
 
-/**
- * Starts a multiplication whose arguments were checked. The result is written to memory that nobody else can reach, and
- * handed over on this thread.
- */
-export function forwardAsync(
-  linear: NativeLinear,
-  x: Float32Array,
-  m: number,
-  size: number,
-  out: Float32Array | undefined,
-  signal: AbortSignal | undefined,
-): Promise<Float32Array> {
+/** @internal Throws ARGUMENT for anything but an AbortSignal, and the signal's reason where it is aborted already. */
+export function checkSignal(signal: AbortSignal | undefined): void {
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     fail('ERR_QGEMM_ARGUMENT', 'signal', 'an AbortSignal', signal);
   }
   signal?.throwIfAborted();
+}
+
+/** @internal Throws QUEUE_FULL when this thread may not start another operation. */
+export function checkQueue(): void {
   if (outstanding >= maxOutstanding) {
     throw new QgemmError(
       'ERR_QGEMM_QUEUE_FULL',
       `this thread has ${maxOutstanding} operations outstanding already: await some before starting more`,
     );
   }
-  const result = allocateResult(size);
+}
+
+/**
+ * @internal Runs an operation whose arguments were checked. `start` queues it and returns its id, or 0 when it is complete
+ * at once; results are written to memory that nobody else can reach, and `finish` hands them over on this thread.
+ */
+export function runAsync<T>(
+  start: (done: (error: Error | null) => void) => number,
+  finish: () => T,
+  signal: AbortSignal | undefined,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const settle = (error: Error | null): void => {
       outstanding -= 1;
@@ -47,14 +42,14 @@ export function forwardAsync(
       stopListening?.();
       if (error !== null) return reject(error);
       try {
-        resolve(out === undefined ? result : copyInto(out, result));
+        resolve(finish());
       } catch (cause) {
         reject(cause as Error);
       }
     };
     // Throwing in here rejects the promise. A small operation is complete at once (id 0), but still settles from the
     // event loop: a loop of awaits must not keep timers from running.
-    const id = native.linearForwardAsync(linear, x, m, result, settle);
+    const id = start(settle);
     outstanding += 1;
     if (id === 0) setImmediate(settle, null);
     const cancel = (): void => {
@@ -65,12 +60,13 @@ export function forwardAsync(
   });
 }
 
-/** Copies the result, unless `out` can no longer take it. */
-function copyInto(out: Float32Array, result: Float32Array): Float32Array {
+/** @internal Copies a result into `out`, where given, unless `out` can no longer take it. */
+export function handOver<T extends ResultArray>(name: string, out: T | undefined, result: T): T {
+  if (out === undefined) return result;
   if (out.length !== result.length) {
     throw new QgemmError(
       'ERR_QGEMM_DETACHED',
-      `out must keep its ${result.length} elements until the promise settles, but its buffer was transferred or resized`,
+      `${name} must keep its ${result.length} elements until the promise settles, but its buffer was transferred or resized`,
     );
   }
   out.set(result);

@@ -4,9 +4,16 @@ export type { ConvertOptions, ConvertProgress } from './convert/options.js';
 export type { ConvertedTensor, ConvertReport } from './convert/report.js';
 export { cpuInfo, setNumThreads, type CpuInfo } from './cpu.js';
 export { QgemmError, type QgemmErrorCode } from './errors.js';
-export type { ForwardAsyncOptions } from './forward-async.js';
 export { inspect, type InspectedTensor, type InspectedWeight, type InspectReport } from './inspect.js';
-export { Linear, type Activation, type LinearOptions } from './linear.js';
+export {
+  Linear,
+  type ForwardAllAsyncOptions,
+  type ForwardAsyncOptions,
+  type ForwardOptions,
+  type OutputsOf,
+} from './linear.js';
+export type { QuantizedInput } from './linear-input.js';
+export type { Activation, CodeParameters, LinearOptions, OutputArray, OutputDType } from './linear-options.js';
 export { matmulInteger, type MatmulIntegerOptions } from './matmul-integer.js';
 export { loadModel, type LoadOptions, type Model, type ModelLinearOptions } from './model.js';
 export type { ModelTensor, TensorData } from './model-tensor.js';

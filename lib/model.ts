@@ -5,7 +5,8 @@ import { MappedFile } from './formats/mapping.js';
 import { readPackedHeader, type PackedEntry, type PackedHeader } from './formats/packed.js';
 import { safetensorsTensor, type TensorEntry } from './formats/safetensors.js';
 import { allocateFloat32 } from './formats/values.js';
-import { Linear, type LinearOptions } from './linear.js';
+import { Linear } from './linear.js';
+import type { LinearOptions, OutputDType } from './linear-options.js';
 import { copyTensor, type ModelTensor } from './model-tensor.js';
 import { native } from './native.js';
 import type { NativeWeights } from './native-types.js';
@@ -22,7 +23,7 @@ export interface LoadOptions {
 }
 
 /** Options of {@link Model.linear}. */
-export interface ModelLinearOptions extends Omit<LinearOptions, 'bias'> {
+export interface ModelLinearOptions<D extends OutputDType = OutputDType> extends Omit<LinearOptions<D>, 'bias'> {
   /** N values added to the product; null for none. Default: the bias that was converted with the weight, if any. */
   bias?: Float32Array | null;
 }
@@ -93,13 +94,13 @@ export class Model {
    * @param name - a layer's name, or the name of the tensor it was packed from
    * @throws QgemmError ARGUMENT for an unknown name, and what `new Linear` throws
    */
-  linear(name: string, options?: ModelLinearOptions): Linear {
+  linear<D extends OutputDType = 'float32'>(name: string, options?: ModelLinearOptions<D>): Linear<D> {
     this.#checkOpen();
     const entry = this.#layer(name);
     const { bias = this.#bias(entry), ...rest } = options ?? {};
     const weights = wrapWeights(this.#weights(entry));
     try {
-      return new Linear(weights, { ...rest, ...(bias && { bias }) });
+      return new Linear<D>(weights, { ...rest, ...(bias && { bias }) } as LinearOptions<D>);
     } finally {
       weights.dispose(); // the layer keeps what it needs
     }

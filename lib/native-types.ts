@@ -98,6 +98,15 @@ export interface NativeMapping {
   readonly __mapping: never;
 }
 
+/** Scale and zero point of a tensor of int8 (`signed`) or uint8 codes. */
+export interface NativeCodeParameters {
+  readonly scale: number;
+  readonly zeroPoint: number;
+  readonly signed: boolean;
+}
+/** Where results go: float32, or codes of the dtype that linearCreate was told. */
+export type NativeOutput = Float32Array | Int8Array | Uint8Array;
+
 export interface NativeWeightsInfo {
   scheme: number;
   n: number;
@@ -188,19 +197,37 @@ export interface NativeWeightsApi {
     bias: Float32Array | null,
     activation: number,
     rejectNonFinite: boolean,
+    input: NativeCodeParameters | null,
+    output: NativeCodeParameters | null,
   ): NativeLinear;
   linearDispose(linear: NativeLinear): void;
-  linearForward(linear: NativeLinear, x: Float32Array, m: number, out: Float32Array): void;
+  linearForward(linear: NativeLinear, x: Float32Array, m: number, out: NativeOutput): void;
   /**
-   * Snapshots x and queues the multiplication into `result`, which must not be reachable by the user before `done` is
-   * called, on this thread, from the event loop (with null also when it was cancelled). Returns an id for
-   * `linearCancel`, or 0 when the work was so small that it is complete already: `done` is then not called.
+   * Layers that share the quantized rows of one input: codes where `scales` is not null. `residual` goes with one layer.
    */
-  linearForwardAsync(
-    linear: NativeLinear,
-    x: Float32Array,
+  linearForwardAll(
+    linears: readonly NativeLinear[],
+    x: Float32Array | Int8Array | Uint8Array,
+    scales: Float32Array | null,
+    zeroPoints: Int32Array | null,
     m: number,
-    result: Float32Array,
+    outs: readonly NativeOutput[],
+    residual: Float32Array | null,
+  ): void;
+  /**
+   * As linearForwardAll, but snapshots x and the residual and queues the multiplication into `results`, which must not be
+   * reachable by the user before `done` is called, on this thread, from the event loop (with null also when it was
+   * cancelled). Returns an id for `linearCancel`, or 0 when the work was so small that it is complete already: `done` is
+   * then not called.
+   */
+  linearForwardAllAsync(
+    linears: readonly NativeLinear[],
+    x: Float32Array | Int8Array | Uint8Array,
+    scales: Float32Array | null,
+    zeroPoints: Int32Array | null,
+    m: number,
+    results: readonly NativeOutput[],
+    residual: Float32Array | null,
     done: (error: Error | null) => void,
   ): number;
   linearCancel(id: number): void;

@@ -169,7 +169,7 @@ describe('native handles', () => {
     const strangers: unknown[] = [undefined, null, 1, 'x', {}, [], Symbol('s'), new Map(), Object.create(weights)];
     for (const stranger of [...strangers, mapping]) {
       expect(() => native.weightsInfo(stranger as never)).toThrow(error('ARGUMENT'));
-      expect(() => native.linearCreate(stranger as never, null, 0, false)).toThrow(error('ARGUMENT'));
+      expect(() => native.linearCreate(stranger as never, null, 0, false, null, null)).toThrow(error('ARGUMENT'));
     }
     for (const stranger of [...strangers, weights]) {
       expect(() => native.mappingSize(stranger as never)).toThrow(error('ARGUMENT'));

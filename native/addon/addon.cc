@@ -75,6 +75,7 @@ napi_value init(napi_env env, napi_value exports) {
   init_wire_data(env, exports);
   init_byte_tools(env, exports);
   init_linear(env, exports);
+  init_linear_call(env, exports);
   init_linear_async(env, exports);
   return exports;
 }

@@ -7,30 +7,74 @@
 
 namespace qgemm::addon {
 
-bool read_forward_call(napi_env env, const napi_value* arguments, ForwardCall* call) {
-  TypedArray x, y;
-  size_t x_size, y_size;
-  call->handle = unwrap_live_handle<LinearHandle>(env, arguments[0]);
-  if (call->handle == nullptr || !read_typed_array(env, arguments[1], "x", napi_float32_array, &x) ||
-      !read_size(env, arguments[2], "m", &call->m) ||
-      !read_typed_array(env, arguments[3], "out", napi_float32_array, &y)) {
+namespace {
+
+// {scale, zeroPoint, signed}: a scale > 0 and a code of the type.
+struct CodeParameters {
+  float scale;
+  int32_t zero_point;
+  bool is_signed;
+};
+
+bool read_code_parameters(napi_env env, napi_value object, CodeParameters* result) {
+  const auto get = [&](const char* name) {
+    napi_value value = nullptr;
+    if (napi_get_named_property(env, object, name, &value) != napi_ok) napi_get_undefined(env, &value);
+    return value;
+  };
+  if (!read_float(env, get("scale"), "scale", &result->scale) ||
+      !read_int32(env, get("zeroPoint"), "zeroPoint", &result->zero_point) ||
+      !read_bool(env, get("signed"), "signed", &result->is_signed)) {
     return false;
   }
-  const PackedWeights& weights = *call->handle->layer->weights.weights;
-  if (!checked_multiply(call->m, weights.k, &x_size) || !checked_multiply(call->m, weights.n, &y_size)) {
-    throw_error(env, code::kLimit, "m must be small enough for memory, got %zu", call->m);
-    return false;
-  }
-  if (!check_length(env, "x", x, x_size) || !check_length(env, "out", y, y_size)) return false;
-  call->x = x.as<float>();
-  call->y = y.as<float>();
+  const int32_t lowest = result->is_signed ? -128 : 0;
+  if (result->scale > 0 && result->zero_point >= lowest && result->zero_point <= lowest + 255) return true;
+  throw_error(env, code::kRange, "scale must be > 0 and zeroPoint a code, got %g and %d",
+              static_cast<double>(result->scale), result->zero_point);
+  return false;
+}
+
+bool read_input_scheme(napi_env env, napi_value value, InputScheme* scheme) {
+  if (is_null_or_undefined(env, value)) return true;
+  CodeParameters given;
+  if (!read_code_parameters(env, value, &given)) return false;
+  scheme->is_static = true;
+  scheme->scale = given.scale;
+  scheme->zero_point = given.zero_point + (given.is_signed ? 128 : 0);
   return true;
 }
 
-namespace {
+bool read_output_codes(napi_env env, napi_value value, LinearLayer* layer) {
+  if (is_null_or_undefined(env, value)) return true;
+  CodeParameters given;
+  if (!read_code_parameters(env, value, &given)) return false;
+  const int32_t lowest = given.is_signed ? -128 : 0;
+  layer->output_codes = make_output_codes(given.scale, given.zero_point, lowest, lowest + 255);
+  layer->output_type = given.is_signed ? napi_int8_array : napi_uint8_array;
+  layer->epilogue.output = &layer->output_codes;
+  return true;
+}
+
+bool read_bias(napi_env env, napi_value value, LinearLayer* layer) {
+  if (is_null_or_undefined(env, value)) return true;
+  TypedArray bias;
+  const PackedWeights& weights = *layer->weights.weights;
+  if (!read_typed_array(env, value, "bias", napi_float32_array, &bias) || !check_length(env, "bias", bias, weights.n)) {
+    return false;
+  }
+  size_t bytes = weights.padded_n() * sizeof(float);
+  if (!layer->bias.allocate(bytes)) {
+    throw_status(env, Status::out_of_memory, "bias");
+    return false;
+  }
+  std::memset(layer->bias.as<char>(), 0, bytes);
+  if (weights.n > 0) std::memcpy(layer->bias.as<char>(), bias.data, weights.n * sizeof(float));
+  layer->epilogue.bias = layer->bias.as<float>();
+  return true;
+}
 
 napi_value linear_create(napi_env env, napi_callback_info info) {
-  Args<4> args(env, info);
+  Args<6> args(env, info);
   auto* weights = unwrap_live_handle<WeightsHandle>(env, args[0]);
   auto layer = std::make_shared<LinearLayer>();
   if (weights == nullptr || !read_enum(env, args[2], "activation", 5, &layer->epilogue.activation) ||
@@ -38,17 +82,10 @@ napi_value linear_create(napi_env env, napi_callback_info info) {
     return nullptr;
   }
   layer->weights = weights->ref;
-  if (!is_null_or_undefined(env, args[1])) {
-    TypedArray bias;
-    size_t n = layer->weights.weights->n;
-    if (!read_typed_array(env, args[1], "bias", napi_float32_array, &bias) || !check_length(env, "bias", bias, n)) {
-      return nullptr;
-    }
-    size_t bytes = layer->weights.weights->padded_n() * sizeof(float);
-    if (!layer->bias.allocate(bytes)) return throw_status(env, Status::out_of_memory, "bias");
-    std::memset(layer->bias.as<char>(), 0, bytes);
-    if (n > 0) std::memcpy(layer->bias.as<char>(), bias.data, n * sizeof(float));
-    layer->epilogue.bias = layer->bias.as<float>();
+  layer->input = dynamic_input(*layer->weights.weights);
+  if (!read_bias(env, args[1], layer.get()) || !read_input_scheme(env, args[4], &layer->input) ||
+      !read_output_codes(env, args[5], layer.get())) {
+    return nullptr;
   }
   auto handle = std::make_unique<LinearHandle>();
   handle->layer = std::move(layer);
@@ -61,23 +98,10 @@ napi_value linear_dispose(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-napi_value linear_forward_sync(napi_env env, napi_callback_info info) {
-  Args<4> args(env, info);
-  ForwardCall call;
-  if (!read_forward_call(env, args.values, &call)) return nullptr;
-  const LinearLayer& layer = *call.handle->layer;
-  Status status =
-      linear_forward(*layer.weights.weights, call.x, call.m, layer.reject_non_finite, layer.epilogue, call.y);
-  if (status != Status::ok) throw_status(env, status, "x");
-  return nullptr;
-}
-
 }  // namespace
 
 void init_linear(napi_env env, napi_value exports) {
-  export_functions(
-      env, exports,
-      {{"linearCreate", linear_create}, {"linearDispose", linear_dispose}, {"linearForward", linear_forward_sync}});
+  export_functions(env, exports, {{"linearCreate", linear_create}, {"linearDispose", linear_dispose}});
 }
 
 }  // namespace qgemm::addon

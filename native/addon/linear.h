@@ -11,7 +11,10 @@ namespace qgemm::addon {
 /// One linear layer, immutable: shared by its handle and by jobs in flight, all of one JavaScript thread.
 struct LinearLayer {
   WeightsRef weights;
-  AlignedBuffer bias;  // [Np], or empty
+  InputScheme input;
+  AlignedBuffer bias;        // [Np], or empty
+  OutputCodes output_codes;  // what epilogue.output points at, where it is set
+  napi_typedarray_type output_type = napi_float32_array;
   LinearEpilogue epilogue;
   bool reject_non_finite = false;
 };
@@ -26,16 +29,8 @@ struct LinearHandle {
   std::shared_ptr<const LinearLayer> layer;
 };
 
-/// The arguments (linear, x, m, y) of a forward call, checked: x holds m * K values, y m * N.
-struct ForwardCall {
-  const LinearHandle* handle;
-  const float* x;
-  size_t m;
-  float* y;
-};
-bool read_forward_call(napi_env env, const napi_value* arguments, ForwardCall* call);
-
 void init_linear(napi_env env, napi_value exports);
+void init_linear_call(napi_env env, napi_value exports);
 void init_linear_async(napi_env env, napi_value exports);
 
 }  // namespace qgemm::addon

@@ -1,10 +1,11 @@
+#include <cstring>
 #include <memory>
 #include <new>
 
 #include "addon/args.h"
 #include "addon/async_queue.h"
 #include "addon/env_state.h"
-#include "addon/linear.h"
+#include "addon/linear_call.h"
 #include "core/dispatch.h"
 
 namespace qgemm::addon {
@@ -13,54 +14,79 @@ namespace {
 
 class ForwardJob : public AsyncJob {
  public:
-  ForwardJob(std::shared_ptr<const LinearLayer> layer, float* y) : layer_(std::move(layer)), y_(y) {}
-
-  /// Reads x on the calling thread: what the caller does with it afterwards is of no consequence.
-  Status snapshot(const float* x, size_t m) {
-    return prepare_rows(*layer_->weights.weights, x, m, layer_->reject_non_finite, /*parallel=*/false, &rows_);
+  /// Reads the input and the residual on the calling thread: what the caller does with them afterwards is of no
+  /// consequence.
+  Status snapshot(LayersCall call) {
+    layers_ = std::move(call.layers);
+    outputs_ = std::move(call.outputs);
+    if (!copy_residual(call.m)) return Status::out_of_memory;
+    return prepare_rows(call.scheme, call.input, call.m, call.reject_non_finite, /*parallel=*/false, &rows_);
   }
 
-  Status compute() override { return gemm(*layer_->weights.weights, rows_, layer_->epilogue, y_, &cancelled); }
+  Status compute() override {
+    for (const LinearOutput& output : outputs_) {
+      const Status status = gemm(*output.weights, rows_, output.epilogue, output.y, &cancelled);
+      if (status != Status::ok) return status;
+    }
+    return Status::ok;
+  }
 
  private:
-  std::shared_ptr<const LinearLayer> layer_;
+  bool copy_residual(size_t m) {
+    LinearOutput& first = outputs_[0];
+    if (first.epilogue.residual == nullptr) return true;
+    const size_t bytes = m * first.weights->n * sizeof(float);
+    if (!residual_.allocate(bytes)) return false;
+    std::memcpy(residual_.as<float>(), first.epilogue.residual, bytes);
+    first.epilogue.residual = residual_.as<float>();
+    return true;
+  }
+
+  std::vector<std::shared_ptr<const LinearLayer>> layers_;
+  std::vector<LinearOutput> outputs_;
+  AlignedBuffer residual_;
   PreparedRows rows_;
-  float* y_;
 };
 
 /// Whether the whole operation takes less time than handing it to another thread (some 10 us): then it runs at once.
 /// The bounds are multiply-adds that even weights from main memory are done with in that time.
-bool is_small(const PackedWeights& weights, size_t m) {
+bool is_small(const LayersCall& call) {
   static const bool scalar = dispatch_config().features == kScalar;
-  size_t limit = scalar ? size_t{1} << 13 : size_t{1} << 17;
-  size_t row;
-  size_t all;
-  return checked_multiply(weights.n + 1, weights.k + 1, &row) && checked_multiply(row, m, &all) && all <= limit;
+  const size_t limit = scalar ? size_t{1} << 13 : size_t{1} << 17;
+  size_t sum = 0;
+  for (const LinearOutput& output : call.outputs) {
+    size_t row, all;
+    if (!checked_multiply(output.weights->n + 1, output.weights->k + 1, &row) || !checked_multiply(row, call.m, &all) ||
+        all > limit) {
+      return false;
+    }
+    sum += all;
+  }
+  return sum <= limit;
 }
 
-/// linearForwardAsync(linear, x, m, result, done): an id for linearCancel, or 0 when `result` is complete already;
-/// `done` is then not called.
-napi_value linear_forward_async(napi_env env, napi_callback_info info) {
-  Args<5> args(env, info);
-  ForwardCall call;
-  if (!read_forward_call(env, args.values, &call)) return nullptr;
+/// linearForwardAllAsync(linears, x, scales, zeroPoints, m, results, residual, done): an id for linearCancel, or 0 when
+/// `results` are complete already; `done` is then not called.
+napi_value linear_forward_all_async(napi_env env, napi_callback_info info) {
+  Args<8> args(env, info);
+  LayersCall call;
+  if (!read_layers_call(env, args.values, &call)) return nullptr;
   napi_valuetype type = napi_undefined;
-  napi_typeof(env, args[4], &type);
+  napi_typeof(env, args[7], &type);
   if (type != napi_function) return throw_error(env, code::kArgument, "done must be a function");
 
   uint32_t id = 0;
-  const std::shared_ptr<const LinearLayer>& layer = call.handle->layer;
-  if (is_small(*layer->weights.weights, call.m)) {
-    Status status =
-        linear_forward(*layer->weights.weights, call.x, call.m, layer->reject_non_finite, layer->epilogue, call.y);
+  if (is_small(call)) {
+    const Status status = forward_layers(call.scheme, call.input, call.m, call.reject_non_finite, call.outputs.data(),
+                                         call.outputs.size());
     if (status != Status::ok) return throw_status(env, status, "x");
   } else {
     AsyncQueue* queue = AsyncQueue::of(env);
     if (queue == nullptr) return nullptr;
-    std::unique_ptr<ForwardJob> job(new (std::nothrow) ForwardJob(layer, call.y));
-    Status status = job == nullptr ? Status::out_of_memory : job->snapshot(call.x, call.m);
+    std::unique_ptr<ForwardJob> job(new (std::nothrow) ForwardJob);
+    const Status status = job == nullptr ? Status::out_of_memory : job->snapshot(std::move(call));
     if (status != Status::ok) return throw_status(env, status, "x");
-    id = queue->submit(job.release(), args[3], args[4]);
+    id = queue->submit(job.release(), args[5], args[7]);
     if (id == 0) return nullptr;
   }
   napi_value result;
@@ -79,7 +105,8 @@ napi_value linear_cancel(napi_env env, napi_callback_info info) {
 }  // namespace
 
 void init_linear_async(napi_env env, napi_value exports) {
-  export_functions(env, exports, {{"linearForwardAsync", linear_forward_async}, {"linearCancel", linear_cancel}});
+  export_functions(env, exports,
+                   {{"linearForwardAllAsync", linear_forward_all_async}, {"linearCancel", linear_cancel}});
 }
 
 }  // namespace qgemm::addon

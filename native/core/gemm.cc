@@ -8,7 +8,7 @@
 namespace qgemm {
 namespace {
 
-Status gemm_int8(const PackedWeights& w, const PreparedRows& rows, const LinearEpilogue& epilogue, float* y,
+Status gemm_int8(const PackedWeights& w, const PreparedRows& rows, const LinearEpilogue& epilogue, void* y,
                  const std::atomic<bool>* cancel) {
   const auto& kernel = choose_gemm_u8s8f32(dispatch_config(), rows.m);
   const Tiling tiling = make_tiling(rows.m, w.n, w.padded_k(), kernel.mr, kernel.nr, rows.lda);
@@ -20,13 +20,15 @@ Status gemm_int8(const PackedWeights& w, const PreparedRows& rows, const LinearE
   whole.logical_k = static_cast<uint32_t>(w.k);
   whole.epilogue.ld_residual = w.n;
   whole.epilogue.activation = epilogue.activation;
+  whole.epilogue.output = epilogue.output;
+  const size_t value_bytes = epilogue.output ? 1 : sizeof(float);
   const auto tile = [&](size_t row, size_t m, size_t col, size_t n) {
     GemmU8S8Args args = whole;
     args.m = m;
     args.n = n;
     args.a = rows.q + row * rows.lda;
     args.b = static_cast<const int8_t*>(w.panels) + col / kPanelColumns * w.panel_stride() + col % kPanelColumns * 4;
-    args.c = y + row * w.n + col;
+    args.c = static_cast<char*>(y) + (row * w.n + col) * value_bytes;
     args.a_scales = rows.scales + row;
     args.a_zero_points = rows.zero_points + row;
     args.a_row_sums = rows.row_sums + row;
@@ -40,26 +42,14 @@ Status gemm_int8(const PackedWeights& w, const PreparedRows& rows, const LinearE
   return for_each_tile(tiling, cancel, tile) ? Status::ok : Status::cancelled;
 }
 
-// Scratch above this is given back after the call: a thread should not keep the memory of its largest batch for ever.
-constexpr size_t kKeptScratch = size_t{8} << 20;
-
 }  // namespace
 
-Status gemm(const PackedWeights& weights, const PreparedRows& rows, const LinearEpilogue& epilogue, float* y,
+Status gemm(const PackedWeights& weights, const PreparedRows& rows, const LinearEpilogue& epilogue, void* y,
             const std::atomic<bool>* cancel) {
   if (rows.m == 0 || weights.n == 0) return Status::ok;
   const ScopedFpEnv fp_env;
   return weights.scheme == Scheme::float32 ? gemm_f32(weights, rows, epilogue, y, cancel)
                                            : gemm_int8(weights, rows, epilogue, y, cancel);
-}
-
-Status linear_forward(const PackedWeights& weights, const float* x, size_t m, bool reject_non_finite,
-                      const LinearEpilogue& epilogue, float* y) {
-  thread_local PreparedRows scratch;
-  Status status = prepare_rows(weights, x, m, reject_non_finite, true, &scratch);
-  if (status == Status::ok) status = gemm(weights, scratch, epilogue, y, nullptr);
-  if (scratch.memory.size() > kKeptScratch) scratch.memory.reset();
-  return status;
 }
 
 }  // namespace qgemm

@@ -3,43 +3,40 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "core/aligned_buffer.h"
 #include "core/pack.h"
+#include "core/prepared_rows.h"
 #include "core/status.h"
 
 namespace qgemm {
 
-/// Rows of activations as the driver hands them to kernels: a private copy of the caller's numbers, quantized for int8
-/// weights, row-major or packed float32 for float32 weights. Making it is the only time the caller's memory is read.
-struct PreparedRows {
-  size_t m = 0;
-  size_t lda = 0;  // bytes between rows of q
-  AlignedBuffer memory;
-  uint8_t* q = nullptr;
-  float* scales = nullptr;
-  int32_t* zero_points = nullptr;
-  int32_t* row_sums = nullptr;
-  float* values = nullptr;  // float32 weights: blocks [k, mr] of the kernel that will read them
-  const Kernel<GemmF32Fn>* kernel_f32 = nullptr;
-};
-
-/// Reads x[m, K] and makes the private copy. `parallel` uses the pool; without it all runs on the calling thread.
-/// Reuses `out`'s memory. Status::non_finite only when `reject_non_finite`.
-Status prepare_rows(const PackedWeights& weights, const float* x, size_t m, bool reject_non_finite, bool parallel,
-                    PreparedRows* out);
+/// Codes in [qmin, qmax] for a scale > 0 and a zero point within.
+OutputCodes make_output_codes(float scale, int32_t zero_point, int32_t qmin, int32_t qmax);
 
 struct LinearEpilogue {
   const float* bias = nullptr;      // [Np], zero padded, or null
   const float* residual = nullptr;  // [m, N] or null
   Activation activation = Activation::none;
+  const OutputCodes* output = nullptr;  // y is then [m, N] bytes, else float32
 };
 
 /// y[m, N] = epilogue(rows . W^T), on the pool. `cancel` (may be null) is looked at between blocks of some tens of
 /// microseconds to some milliseconds.
-Status gemm(const PackedWeights& weights, const PreparedRows& rows, const LinearEpilogue& epilogue, float* y,
+Status gemm(const PackedWeights& weights, const PreparedRows& rows, const LinearEpilogue& epilogue, void* y,
             const std::atomic<bool>* cancel);
 
-/// prepare_rows and gemm in one, with scratch memory that the calling thread keeps: the synchronous path.
+/// One layer of a call, and where its y[m, N] goes. `y` may share memory with the input and with the residual.
+struct LinearOutput {
+  const PackedWeights* weights;
+  LinearEpilogue epilogue;
+  void* y;
+};
+
+/// prepare_rows once and gemm for each layer, with scratch memory that the calling thread keeps: the synchronous path.
+/// All weights have the K, scheme and zero points (row_sums) that `scheme` says.
+Status forward_layers(const InputScheme& scheme, const Input& input, size_t m, bool reject_non_finite,
+                      const LinearOutput* outputs, size_t count);
+
+/// forward_layers for one layer with dynamic activations.
 Status linear_forward(const PackedWeights& weights, const float* x, size_t m, bool reject_non_finite,
                       const LinearEpilogue& epilogue, float* y);
 

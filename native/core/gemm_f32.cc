@@ -37,20 +37,20 @@ void pack_task(void* opaque, size_t block) {
 
 }  // namespace
 
-Status prepare_rows_f32(const PackedWeights& weights, const float* x, size_t m, bool reject_non_finite, bool parallel,
+Status prepare_rows_f32(size_t k, const float* x, size_t m, bool reject_non_finite, bool parallel,
                         PreparedRows* out) {
-  if (reject_non_finite && !all_finite(x, m * weights.k)) return Status::non_finite;
+  if (reject_non_finite && !all_finite(x, m * k)) return Status::non_finite;
   const auto& kernel = choose_gemm_f32(dispatch_config(), m);
   const size_t blocks = (m + kernel.mr - 1) / kernel.mr;
   size_t elements, bytes;
-  if (!checked_multiply(blocks * kernel.mr, weights.k, &elements) ||
+  if (!checked_multiply(blocks * kernel.mr, k, &elements) ||
       !checked_multiply(elements, sizeof(float), &bytes) || !out->memory.ensure(bytes)) {
     return Status::out_of_memory;
   }
   out->m = m;
   out->kernel_f32 = &kernel;
   out->values = out->memory.as<float>();
-  PackContext context = {x, m, weights.k, kernel.mr, out->values};
+  PackContext context = {x, m, k, kernel.mr, out->values};
   constexpr size_t kMinParallel = size_t{1} << 16;
   if (parallel && blocks > 1 && elements >= kMinParallel) {
     ThreadPool::instance().parallel_for(blocks, pack_task, &context);
@@ -60,10 +60,11 @@ Status prepare_rows_f32(const PackedWeights& weights, const float* x, size_t m, 
   return Status::ok;
 }
 
-Status gemm_f32(const PackedWeights& w, const PreparedRows& rows, const LinearEpilogue& epilogue, float* y,
+Status gemm_f32(const PackedWeights& w, const PreparedRows& rows, const LinearEpilogue& epilogue, void* y,
                 const std::atomic<bool>* cancel) {
   const auto& kernel = *rows.kernel_f32;
   const Tiling tiling = make_tiling(rows.m, w.n, w.k, kernel.mr, kernel.nr, w.k * sizeof(float));
+  const size_t value_bytes = epilogue.output ? 1 : sizeof(float);
   const auto tile = [&](size_t row, size_t m, size_t col, size_t n) {
     GemmF32Args args = {};
     args.m = m;
@@ -73,10 +74,11 @@ Status gemm_f32(const PackedWeights& w, const PreparedRows& rows, const LinearEp
     args.lda = kernel.mr;
     args.b = static_cast<const float*>(w.panels) + col / kPanelColumns * w.panel_stride() + col % kPanelColumns;
     args.panel_stride = w.panel_stride();
-    args.c = y + row * w.n + col;
+    args.c = static_cast<char*>(y) + (row * w.n + col) * value_bytes;
     args.ldc = w.n;
     args.epilogue = {epilogue.bias ? epilogue.bias + col : nullptr,
-                     epilogue.residual ? epilogue.residual + row * w.n + col : nullptr, w.n, epilogue.activation};
+                     epilogue.residual ? epilogue.residual + row * w.n + col : nullptr, w.n, epilogue.activation,
+                     epilogue.output};
     kernel.run(&args);
   };
   return for_each_tile(tiling, cancel, tile) ? Status::ok : Status::cancelled;

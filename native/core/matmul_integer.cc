@@ -1,27 +1,8 @@
-#include <cstring>
-
 #include "core/dispatch.h"
 #include "core/gemm.h"
 #include "core/tiling.h"
 
 namespace qgemm {
-namespace {
-
-// A as uint8 rows padded to lda, with the sum of each: int8 values move by 128, as their zero point does.
-void prepare_codes(const uint8_t* a, uint8_t flip, size_t m, size_t k, size_t lda, uint8_t* q, int32_t* row_sums) {
-  for (size_t row = 0; row < m; ++row) {
-    uint32_t sum = 0;
-    uint8_t* out = q + row * lda;
-    for (size_t kk = 0; kk < k; ++kk) {
-      out[kk] = a[row * k + kk] ^ flip;
-      sum += out[kk];
-    }
-    memset(out + k, 0, lda - k);
-    row_sums[row] = static_cast<int32_t>(sum);
-  }
-}
-
-}  // namespace
 
 Status matmul_integer(const void* a, bool a_signed, const void* b, bool b_signed, size_t m, size_t n, size_t k,
                       int32_t a_zero_point, int32_t b_zero_point, int32_t* c) {
@@ -31,7 +12,7 @@ Status matmul_integer(const void* a, bool a_signed, const void* b, bool b_signed
                                       RowRange::asymmetric);
   if (packed == nullptr) return Status::out_of_memory;
   const PackedWeights& w = *packed;
-  const size_t lda = w.padded_k() % 1024 == 0 ? w.padded_k() + 64 : w.padded_k();
+  const size_t lda = code_row_stride(k);
   size_t codes_bytes;
   AlignedBuffer codes, per_row;
   if (!checked_multiply(m, lda, &codes_bytes) || !codes.allocate(codes_bytes) || m > SIZE_MAX / 16 ||
@@ -40,7 +21,7 @@ Status matmul_integer(const void* a, bool a_signed, const void* b, bool b_signed
   }
   int32_t* row_sums = per_row.as<int32_t>();
   int32_t* zero_points = row_sums + m;
-  prepare_codes(static_cast<const uint8_t*>(a), a_signed ? 0x80 : 0, m, k, lda, codes.as<uint8_t>(), row_sums);
+  copy_codes(a, a_signed, m, k, lda, codes.as<uint8_t>(), row_sums);
   for (size_t row = 0; row < m; ++row) zero_points[row] = a_zero_point + (a_signed ? 128 : 0);
 
   const auto& kernel = choose_gemm_u8s8f32(dispatch_config(), m);

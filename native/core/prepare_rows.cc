@@ -1,24 +1,61 @@
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 
 #include "core/dispatch.h"
 #include "core/fp_env.h"
-#include "core/gemm.h"
 #include "core/gemm_f32.h"
+#include "core/prepared_rows.h"
+#include "core/quantize.h"
 #include "core/thread_pool.h"
 
 namespace qgemm {
 namespace {
 
 struct QuantizeContext {
+  const InputScheme* scheme;
   const float* x;
-  size_t k, padded_k, rows_per_task;
-  RowRange range;
-  bool want_row_sums;
+  size_t rows_per_task;
   PreparedRows* out;
-  QuantizeRowFn run;
+  QuantizeRowFn dynamic_row;
+  QuantizeFn static_row;
   std::atomic<bool> finite{true};
 };
+
+void quantize_dynamic(QuantizeContext* context, size_t row, uint8_t* q) {
+  QuantizeRowArgs args = {};
+  args.k = context->scheme->k;
+  args.x = context->x + row * args.k;
+  args.padded_k = round_up(args.k, kPaddedK);
+  args.range = context->scheme->range;
+  args.want_row_sum = context->scheme->row_sums;
+  args.q = q;
+  context->dynamic_row(&args);
+  PreparedRows* out = context->out;
+  out->scales[row] = args.scale;
+  out->zero_points[row] = args.zero_point;
+  out->row_sums[row] = args.row_sum;
+  if (args.non_finite) context->finite.store(false, std::memory_order_relaxed);
+}
+
+void quantize_static(const QuantizeContext& context, size_t row, uint8_t* q) {
+  const InputScheme& scheme = *context.scheme;
+  const size_t k = scheme.k;
+  const float factor = 1.0f / scheme.scale;
+  const float lowest = static_cast<float>(-scheme.zero_point), highest = static_cast<float>(255 - scheme.zero_point);
+  const QuantizeArgs args = {{1, k, k, false}, context.x + row * k, q, false, &factor, &lowest,
+                             &highest,         &scheme.zero_point};
+  context.static_row(&args);
+  memset(q + k, 0, round_up(k, kPaddedK) - k);
+  PreparedRows* out = context.out;
+  out->scales[row] = scheme.scale;
+  out->zero_points[row] = scheme.zero_point;
+  uint32_t sum = 0;
+  if (scheme.row_sums) {
+    for (size_t i = 0; i < k; ++i) sum += q[i];
+  }
+  out->row_sums[row] = static_cast<int32_t>(sum);
+}
 
 void quantize_task(void* opaque, size_t task) {
   auto* context = static_cast<QuantizeContext*>(opaque);
@@ -26,23 +63,14 @@ void quantize_task(void* opaque, size_t task) {
   const size_t first = task * context->rows_per_task;
   const size_t last = std::min(out->m, first + context->rows_per_task);
   for (size_t row = first; row < last; ++row) {
-    QuantizeRowArgs args = {};
-    args.x = context->x + row * context->k;
-    args.k = context->k;
-    args.padded_k = context->padded_k;
-    args.range = context->range;
-    args.want_row_sum = context->want_row_sums;
-    args.q = out->q + row * out->lda;
-    context->run(&args);
-    out->scales[row] = args.scale;
-    out->zero_points[row] = args.zero_point;
-    out->row_sums[row] = args.row_sum;
-    if (args.non_finite) context->finite.store(false, std::memory_order_relaxed);
+    uint8_t* q = out->q + row * out->lda;
+    if (context->scheme->is_static) {
+      quantize_static(*context, row, q);
+    } else {
+      quantize_dynamic(context, row, q);
+    }
   }
 }
-
-// Rows a power of two apart would compete for the same sets of the level-1 cache.
-size_t row_stride(size_t padded_k) { return padded_k % 1024 == 0 ? padded_k + 64 : padded_k; }
 
 bool allocate(size_t m, size_t lda, PreparedRows* out) {
   size_t codes;
@@ -57,25 +85,66 @@ bool allocate(size_t m, size_t lda, PreparedRows* out) {
   return true;
 }
 
+void take_codes(const InputScheme& scheme, const QuantizedRows& rows, PreparedRows* out) {
+  copy_codes(rows.codes, rows.is_signed, out->m, scheme.k, out->lda, out->q, scheme.row_sums ? out->row_sums : nullptr);
+  for (size_t row = 0; row < out->m; ++row) {
+    const size_t p = rows.per_row ? row : 0;
+    out->scales[row] = rows.scales[p];
+    out->zero_points[row] = rows.zero_points[p] + (rows.is_signed ? 128 : 0);
+  }
+}
+
 }  // namespace
 
-Status prepare_rows(const PackedWeights& weights, const float* x, size_t m, bool reject_non_finite, bool parallel,
+InputScheme dynamic_input(const PackedWeights& weights) {
+  InputScheme scheme;
+  scheme.weights = weights.scheme;
+  scheme.k = weights.k;
+  scheme.range = weights.activations;
+  scheme.row_sums = weights.zero_points != nullptr;
+  return scheme;
+}
+
+size_t code_row_stride(size_t k) {
+  const size_t padded_k = round_up(k, kPaddedK);
+  return padded_k % 1024 == 0 ? padded_k + 64 : padded_k;
+}
+
+void copy_codes(const void* codes, bool is_signed, size_t m, size_t k, size_t lda, uint8_t* q, int32_t* row_sums) {
+  const uint8_t flip = is_signed ? 0x80 : 0;
+  for (size_t row = 0; row < m; ++row) {
+    const uint8_t* in = static_cast<const uint8_t*>(codes) + row * k;
+    uint8_t* out = q + row * lda;
+    uint32_t sum = 0;
+    for (size_t i = 0; i < k; ++i) {
+      out[i] = in[i] ^ flip;
+      sum += out[i];
+    }
+    memset(out + k, 0, lda - k);
+    if (row_sums != nullptr) row_sums[row] = static_cast<int32_t>(sum);
+  }
+}
+
+Status prepare_rows(const InputScheme& scheme, const Input& input, size_t m, bool reject_non_finite, bool parallel,
                     PreparedRows* out) {
   const ScopedFpEnv fp_env;
-  if (weights.scheme == Scheme::float32) return prepare_rows_f32(weights, x, m, reject_non_finite, parallel, out);
-  const size_t padded_k = weights.padded_k();
-  if (!allocate(m, row_stride(padded_k), out)) return Status::out_of_memory;
-  QuantizeContext context = {x,
-                             weights.k,
-                             padded_k,
-                             m,
-                             weights.activations,
-                             weights.zero_points != nullptr,
-                             out,
-                             choose_quantize_row(dispatch_config()).run,
-                             {true}};
+  if (scheme.weights == Scheme::float32) {
+    return prepare_rows_f32(scheme.k, input.x, m, reject_non_finite, parallel, out);
+  }
+  if (!allocate(m, code_row_stride(scheme.k), out)) return Status::out_of_memory;
+  if (input.quantized.codes != nullptr) {
+    take_codes(scheme, input.quantized, out);
+    return Status::ok;
+  }
+  if (scheme.is_static && reject_non_finite && find_non_finite(input.x, m * scheme.k) != m * scheme.k) {
+    return Status::non_finite;
+  }
+  QuantizeContext context = {
+      &scheme, input.x, m, out, choose_quantize_row(dispatch_config()).run, choose_quantize(dispatch_config()).run,
+      {true}};
   // Below some ten microseconds of work a second thread does not pay.
   constexpr size_t kElementsPerTask = size_t{1} << 15;
+  const size_t padded_k = round_up(scheme.k, kPaddedK);
   if (parallel && m > 1 && m * padded_k >= 2 * kElementsPerTask) {
     context.rows_per_task = std::max(kElementsPerTask / padded_k, size_t{1});
     const size_t tasks = (m + context.rows_per_task - 1) / context.rows_per_task;

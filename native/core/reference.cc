@@ -1,5 +1,6 @@
 #include "core/reference.h"
 
+#include <algorithm>
 #include <cmath>
 #include <initializer_list>
 
@@ -38,9 +39,20 @@ float normal_cdf(float x) {
   return x < 0.0f ? tail : 1.0f - tail;
 }
 
-float epilogue(const EpilogueArgs& args, float y, size_t i, size_t j) {
+uint8_t output_code(const OutputCodes& output, float y) {
+  const float t = y * output.factor;
+  const float rounded = std::isnan(t) ? 0.0f : std::clamp(std::nearbyint(t), output.lowest, output.highest);
+  return static_cast<uint8_t>(static_cast<int32_t>(rounded) + output.zero_point);
+}
+
+void store(const EpilogueArgs& args, float y, size_t i, size_t j, void* c, size_t ldc) {
   y = activate(args.activation, y);
-  return args.residual ? y + args.residual[i * args.ld_residual + j] : y;
+  if (args.residual) y += args.residual[i * args.ld_residual + j];
+  if (args.output) {
+    static_cast<uint8_t*>(c)[i * ldc + j] = output_code(*args.output, y);
+  } else {
+    static_cast<float*>(c)[i * ldc + j] = y;
+  }
 }
 
 }  // namespace
@@ -80,7 +92,7 @@ void gemm_u8s8(const GemmU8S8Args& args) {
       }
       const float bias = args.epilogue.bias ? args.epilogue.bias[j] : 0.0f;
       const float y = std::fma(static_cast<float>(static_cast<int32_t>(t)), args.a_scales[i] * args.b_scales[j], bias);
-      static_cast<float*>(args.c)[i * args.ldc + j] = epilogue(args.epilogue, y, i, j);
+      store(args.epilogue, y, i, j, args.c, args.ldc);
     }
   }
 }
@@ -94,7 +106,7 @@ void gemm_f32(const GemmF32Args& args) {
         y = std::fma(args.a[l * args.lda + i], column[l * kPanelColumns], y);
       }
       if (args.epilogue.bias) y += args.epilogue.bias[j];
-      args.c[i * args.ldc + j] = epilogue(args.epilogue, y, i, j);
+      store(args.epilogue, y, i, j, args.c, args.ldc);
     }
   }
 }

@@ -26,6 +26,14 @@ enum class Activation : uint32_t { none = 0, relu = 1, gelu = 2, gelu_tanh = 3, 
 /// Columns of one panel, and the multiples that N and K are padded to (docs/file-format.md).
 enum : size_t { kPanelColumns = 32, kPaddedK = 64 };
 
+/// 8-bit codes instead of float32 results: q = clamp(rne(y * factor) + zero_point, qmin, qmax); NaN gives zero_point. Int8
+/// and uint8 differ in the bounds only.
+struct OutputCodes {
+  float factor;           // 1/scale
+  float lowest, highest;  // qmin and qmax less zero_point
+  int32_t zero_point;
+};
+
 /// What happens to a finished tile of sums. `bias`, `residual` may be null. Column arrays hold at least n rounded up to
 /// 32 values; all arrays start at the tile's first row or column.
 struct EpilogueArgs {
@@ -33,6 +41,7 @@ struct EpilogueArgs {
   const float* residual;  // [m, n] row-major, added after the activation
   size_t ld_residual;     // elements between rows
   Activation activation;
+  const OutputCodes* output;  // c is then bytes; null: c is float32
 };
 
 /// One output tile: C[m, n] = epilogue(A[m, k] . B[k, n]) with A uint8 rows and B int8 panels.
@@ -49,7 +58,7 @@ struct GemmU8S8Args {
   size_t lda;           // bytes between rows of a
   const int8_t* b;      // first panel: [k/4, 32, 4]
   size_t panel_stride;  // bytes between panels
-  void* c;              // float32 or int32 [m, n]
+  void* c;              // float32, int32 or 8-bit codes [m, n]
   size_t ldc;           // elements between rows of c
   const float* a_scales;
   const int32_t* a_zero_points;
@@ -70,7 +79,7 @@ struct GemmF32Args {
   size_t lda;           // elements between steps of k, at least m
   const float* b;       // first panel: [k, 32]
   size_t panel_stride;  // elements between panels
-  float* c;
+  void* c;              // float32 or 8-bit codes [m, n]
   size_t ldc;
   EpilogueArgs epilogue;
 };

@@ -25,6 +25,12 @@ void draw_inputs(DriverCase* c, size_t n, size_t k, Random* random) {
 
 }  // namespace
 
+OutputCodes draw_output_codes(Random* random, float largest) {
+  const int32_t qmin = random->chance(2) ? -128 : 0;
+  const int32_t zero_point = static_cast<int32_t>(random->integer(qmin, qmin + 255));
+  return make_output_codes(random->real(0.2f, 1.0f) * largest / 100, zero_point, qmin, qmin + 255);
+}
+
 DriverCase DriverCase::int8(size_t m, size_t n, size_t k, bool asymmetric_weights, RowRange range, Random* random) {
   DriverCase c;
   c.m = m;
@@ -57,13 +63,13 @@ DriverCase DriverCase::float32(size_t m, size_t n, size_t k, Random* random) {
 }
 
 LinearEpilogue DriverCase::epilogue() const {
-  return {bias.empty() ? nullptr : bias.data(), residual.empty() ? nullptr : residual.data(), activation};
+  return {bias.empty() ? nullptr : bias.data(), residual.empty() ? nullptr : residual.data(), activation, nullptr};
 }
 
 std::vector<float> DriverCase::expected() const {
   const PackedWeights& w = *weights;
   std::vector<float> y(m * w.n);
-  const EpilogueArgs ends{epilogue().bias, epilogue().residual, w.n, activation};
+  const EpilogueArgs ends{epilogue().bias, epilogue().residual, w.n, activation, nullptr};
   if (w.scheme == Scheme::float32) {
     std::vector<float> packed(m * w.k);  // [k, m], as kernel.h wants it
     for (size_t i = 0; i < packed.size(); ++i) packed[i] = x[i % m * w.k + i / m];
@@ -109,6 +115,12 @@ std::vector<float> DriverCase::expected() const {
   args.epilogue = ends;
   reference::gemm_u8s8(args);
   return y;
+}
+
+Input DriverCase::input() const {
+  Input input;
+  input.x = x.data();
+  return input;
 }
 
 size_t DriverCase::first_difference(const std::vector<float>& y) const {

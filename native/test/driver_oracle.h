@@ -20,6 +20,7 @@ struct DriverCase {
   static DriverCase int8(size_t m, size_t n, size_t k, bool asymmetric_weights, RowRange range, Random* random);
   static DriverCase float32(size_t m, size_t n, size_t k, Random* random);
 
+  Input input() const;
   LinearEpilogue epilogue() const;
   /// The oracle's y[m, N].
   std::vector<float> expected() const;

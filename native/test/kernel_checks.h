@@ -24,6 +24,9 @@ void check_driver_f32(const Kernel<GemmF32Fn>& kernel);
 /// Same bits, or both NaN (NaN payloads are not promised).
 inline bool same(float a, float b) { return std::memcmp(&a, &b, sizeof a) == 0 || (std::isnan(a) && std::isnan(b)); }
 
+/// Random parameters of int8 or uint8 results, some of whose values saturate.
+OutputCodes draw_output_codes(Random* random, float largest);
+
 /// Values that column arrays hold for a tile of n columns: whole panels, or half a panel for tiles as narrow as that.
 inline size_t column_values(size_t n, size_t nr) {
   return round_up(n, nr < kPanelColumns ? nr : size_t{kPanelColumns});

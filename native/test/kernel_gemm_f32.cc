@@ -22,6 +22,7 @@ class Checker {
  public:
   explicit Checker(const Kernel<GemmF32Fn>& kernel)
       : kernel_(kernel),
+        codes_(kernel.mr * (kernel.nr + 3)),
         a_(kernel.mr * (kMaxK + 7)),
         b_(round_up(kernel.nr, kPanelColumns) * (kMaxK + 1)),
         c_(kernel.mr * (kernel.nr + 3)),
@@ -48,6 +49,9 @@ class Checker {
     }
     args.epilogue.activation = c.activation;
     compare(c, &args);
+    const OutputCodes codes = draw_output_codes(&random_, 4.0f);
+    args.epilogue.output = &codes;
+    if (random_.chance(3)) compare_codes(c, &args);
   }
 
  private:
@@ -81,7 +85,23 @@ class Checker {
     }
   }
 
+  void compare_codes(const Case& c, GemmF32Args* args) {
+    const size_t count = (c.m - 1) * args->ldc + c.n;
+    std::vector<uint8_t> expected(count, 0x5a);
+    uint8_t* actual = codes_.take(count);
+    std::fill(actual, actual + count, static_cast<uint8_t>(0x5a));
+    args->c = actual;
+    kernel_.run(args);
+    GemmF32Args oracle = *args;
+    oracle.c = expected.data();
+    reference::gemm_f32(oracle);
+    EXPECT(codes_.intact() && std::equal(actual, actual + count, expected.begin()),
+           "%s m=%zu n=%zu k=%zu act=%u: codes differ from the oracle's", kernel_.name, c.m, c.n, c.k,
+           static_cast<uint32_t>(c.activation));
+  }
+
   const Kernel<GemmF32Fn>& kernel_;
+  Guarded<uint8_t> codes_;
   Guarded<float> a_, b_, c_, bias_, residual_;
   Random random_;
 };

@@ -16,7 +16,7 @@ enum class Fill { random, corners, largest, smallest };
 struct Case {
   size_t m, n, k;
   Fill fill;
-  bool float_output, a_zero_points, b_zero_points, bias, residual, strides;
+  bool float_output, a_zero_points, b_zero_points, bias, residual, strides, codes;
   Activation activation;
 };
 
@@ -28,6 +28,7 @@ class Checker {
         a_(kernel.mr * (kMaxK + kPaddedK)),
         b_(round_up(kernel.nr, kPanelColumns) * (kMaxK + kPaddedK)),
         c_(kernel.mr * (kernel.nr + 3)),
+        codes_(kernel.mr * (kernel.nr + 3)),
         a_scales_(kernel.mr),
         a_zero_points_(kernel.mr),
         a_row_sums_(kernel.mr),
@@ -68,6 +69,11 @@ class Checker {
       args.epilogue.residual = reals(residual_, (c.m - 1) * args.epilogue.ld_residual + c.n, -10.0f, 10.0f);
     }
     if (c.float_output) args.epilogue.activation = c.activation;
+    OutputCodes codes;
+    if (c.codes && c.float_output) {
+      codes = draw_output_codes(&random_, 1e5f);
+      args.epilogue.output = &codes;
+    }
     compare(c, &args);
   }
 
@@ -119,6 +125,7 @@ class Checker {
   }
 
   void compare(const Case& c, GemmU8S8Args* args) {
+    if (args->epilogue.output != nullptr) return compare_codes(c, args);
     constexpr uint32_t kUntouched = 0x7fedcba9;
     const size_t count = (c.m - 1) * args->ldc + c.n;
     std::vector<uint32_t> expected(count, kUntouched);
@@ -142,10 +149,29 @@ class Checker {
     }
   }
 
+  void compare_codes(const Case& c, GemmU8S8Args* args) {
+    const size_t count = (c.m - 1) * args->ldc + c.n;
+    std::vector<uint8_t> expected(count, 0x5a);
+    uint8_t* actual = codes_.take(count);
+    for (size_t i = 0; i < count; ++i) actual[i] = 0x5a;
+    args->c = actual;
+    kernel_.run(args);
+    GemmU8S8Args oracle = *args;
+    oracle.c = expected.data();
+    reference::gemm_u8s8(oracle);
+    EXPECT(codes_.intact(), "%s wrote before its codes", kernel_.name);
+    for (size_t i = 0; i < count; ++i) {
+      EXPECT(actual[i] == expected[i], "%s m=%zu n=%zu k=%zu act=%u: code [%zu, %zu] is %u, oracle %u", kernel_.name,
+             c.m, c.n, c.k, static_cast<uint32_t>(c.activation), i / args->ldc, i % args->ldc, actual[i], expected[i]);
+      if (actual[i] != expected[i]) return;
+    }
+  }
+
   const Kernel<GemmU8S8Fn>& kernel_;
   Guarded<uint8_t> a_;
   Guarded<int8_t> b_;
   Guarded<uint32_t> c_;
+  Guarded<uint8_t> codes_;
   Guarded<float> a_scales_;
   Guarded<int32_t> a_zero_points_, a_row_sums_;
   Guarded<float> b_scales_;
@@ -170,6 +196,7 @@ void check_gemm_u8s8(const Kernel<GemmU8S8Fn>& kernel) {
                 random.chance(2),
                 random.chance(2),
                 random.chance(2),
+                random.chance(3),
                 kActivations[random.bits() % std::size(kActivations)]};
   };
   // Every tile size, with everything else drawn at random.
@@ -187,9 +214,9 @@ void check_gemm_u8s8(const Kernel<GemmU8S8Fn>& kernel) {
     checker.check(any(Fill::largest, kernel.mr, n, kMaxK));
     checker.check(any(Fill::smallest, kernel.mr, n, kMaxK));
     for (const Activation activation : kActivations) {
-      for (int bits = 0; bits < 64; ++bits) {
+      for (int bits = 0; bits < 128; ++bits) {
         checker.check({kernel.mr, n, kPaddedK, Fill::random, (bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0,
-                       (bits & 8) != 0, (bits & 16) != 0, (bits & 32) != 0, activation});
+                       (bits & 8) != 0, (bits & 16) != 0, (bits & 32) != 0, (bits & 64) != 0, activation});
       }
     }
   }

@@ -17,6 +17,18 @@ export function quantizeRow(x: ArrayLike<number>, symmetric = false): QuantizedR
   return { codes, scale, zeroPoint };
 }
 
+export interface CodeParameters {
+  scale: number;
+  zeroPoint: number;
+  dtype: 'int8' | 'uint8';
+}
+
+/** One value as a code of the dtype, with a given scale and zero point. */
+export function toCode(x: number, p: CodeParameters): number {
+  const lowest = p.dtype === 'int8' ? -128 : 0;
+  return quantizeOne(x, p, lowest, lowest + 255);
+}
+
 /** Quantized weights: codes [n, k], one scale (and zero point) per row. */
 export interface ReferenceWeights {
   n: number;
@@ -31,24 +43,38 @@ export interface LinearOptions {
   activation?: Activation;
   residual?: ArrayLike<number>;
   symmetricActivations?: boolean;
+  /** Static activations. */
+  input?: CodeParameters;
+  /** Results as codes. */
+  output?: CodeParameters;
 }
 
-/** y[m, n] = activation(x . W^T * scales + bias) + residual for int8 weights. */
+function quantizeInput(x: ArrayLike<number>, m: number, k: number, o: LinearOptions): QuantizedRow[] {
+  return Array.from({ length: m }, (_, i) => {
+    const row = Array.from({ length: k }, (_, p) => x[i * k + p]!);
+    if (o.input === undefined) return quantizeRow(row, o.symmetricActivations);
+    const { scale, zeroPoint } = o.input;
+    return { codes: row.map((value) => toCode(value, o.input!)), scale, zeroPoint };
+  });
+}
+
+/** y[m, n] = activation(x . W^T * scales + bias) + residual for int8 weights; codes of it with `output`. */
 export function linearInt8(x: ArrayLike<number>, w: ReferenceWeights, o: LinearOptions = {}): Float32Array {
-  const m = w.k === 0 ? 0 : x.length / w.k;
-  const y = new Float32Array(m * w.n);
-  for (let i = 0; i < m; i++) {
-    const row = quantizeRow(
-      Array.from({ length: w.k }, (_, p) => x[i * w.k + p]!),
-      o.symmetricActivations,
-    );
+  return linearRows(quantizeInput(x, w.k === 0 ? 0 : x.length / w.k, w.k, o), w, o);
+}
+
+/** The same from rows that are quantized. */
+export function linearRows(rows: readonly QuantizedRow[], w: ReferenceWeights, o: LinearOptions = {}): Float32Array {
+  const y = new Float32Array(rows.length * w.n);
+  for (const [i, row] of rows.entries()) {
     for (let j = 0; j < w.n; j++) {
       const zero = w.zeroPoints?.[j] ?? 0;
       let sum = 0;
       for (let p = 0; p < w.k; p++) sum += (row.codes[p]! - row.zeroPoint) * (w.codes[j * w.k + p]! - zero);
       const scale = mul(row.scale, w.scales[j]!);
-      const value = activate(o.activation ?? 'none', fma(Math.fround(sum), scale, o.bias?.[j] ?? 0));
-      y[i * w.n + j] = o.residual ? add(value, o.residual[i * w.n + j]!) : value;
+      const activated = activate(o.activation ?? 'none', fma(Math.fround(sum), scale, o.bias?.[j] ?? 0));
+      const value = o.residual ? add(activated, o.residual[i * w.n + j]!) : activated;
+      y[i * w.n + j] = o.output ? toCode(value, o.output) : value;
     }
   }
   return y;
