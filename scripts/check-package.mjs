@@ -12,13 +12,14 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fetchNode } from './cross-build.mjs';
 import { restore, trim } from './manifest.mjs';
 import { cache, found, root, run } from './tools.mjs';
 
 const work = join(cache, 'package');
-const GLIBC_LIMIT = [2, 28]; // Debian 10, RHEL 8, Ubuntu 20.04, and what Node 20 itself asks for
+// The C and C++ libraries of 2018 (g++ 8, Debian 10, RHEL 8), which Node 20 itself asks for.
+const LIBRARY_LIMITS = { GLIBC: [2, 28], GLIBCXX: [3, 4, 25] };
 const OTHER_NODES = ['22', '24', '26'];
 const problems = [];
 const check = (condition, message) => condition || problems.push(message);
@@ -64,19 +65,21 @@ function checkContents(files) {
   }
 }
 
-function checkGlibc(files) {
-  if (!found('objdump')) return console.log('glibc versions: not checked, objdump was not found');
+const newer = (a, b) => a.map((part, i) => part - (b[i] ?? 0)).find((difference) => difference !== 0) > 0;
+
+function checkLibraries(files) {
+  if (!found('objdump')) return console.log('C library versions: not checked, objdump was not found');
   for (const file of files.filter((path) => /^prebuilds\/linux-.*\.node$/.test(path))) {
     const symbols = execFileSync('objdump', ['-T', join(root, file)], { encoding: 'utf8' });
-    const versions = [...symbols.matchAll(/GLIBC_(\d+)\.(\d+)/g)].map(([, major, minor]) => [
-      Number(major),
-      Number(minor),
-    ]);
-    check(versions.length > 0, `${file}: objdump shows no glibc version`);
-    const [major, minor] = versions.sort((a, b) => b[0] - a[0] || b[1] - a[1])[0] ?? [0, 0];
-    const fits = major < GLIBC_LIMIT[0] || (major === GLIBC_LIMIT[0] && minor <= GLIBC_LIMIT[1]);
-    check(fits, `${file} needs glibc ${major}.${minor}, the limit is ${GLIBC_LIMIT.join('.')}`);
-    console.log(`${file}: glibc ${major}.${minor}`);
+    for (const [library, limit] of Object.entries(LIBRARY_LIMITS)) {
+      const versions = [...symbols.matchAll(new RegExp(`${library}_([\\d.]+)`, 'g'))].map(([, text]) =>
+        text.split('.').map(Number),
+      );
+      check(versions.length > 0, `${file}: objdump shows no version of ${library}`);
+      const newest = versions.reduce((a, b) => (newer(b, a) ? b : a), []);
+      check(!newer(newest, limit), `${file} needs ${library} ${newest.join('.')}, the limit is ${limit.join('.')}`);
+      console.log(`${file}: ${library} ${newest.join('.')}`);
+    }
   }
 }
 
@@ -143,7 +146,7 @@ run('npm', ['run', '--silent', 'build']);
 if (!process.argv.includes('--no-prebuild')) run(process.execPath, [join(root, 'scripts/prebuild.mjs')]);
 const { tarball, files } = pack();
 checkContents(files);
-checkGlibc(files);
+checkLibraries(files);
 run(process.execPath, [join(root, 'node_modules/@arethetypeswrong/cli/dist/index.js'), tarball]);
 run(process.execPath, [join(root, 'node_modules/publint/src/cli.js'), 'run', tarball, '--strict']);
 
@@ -161,6 +164,6 @@ smokeOtherNodes(folder);
 
 for (const problem of problems) console.error(`check-package: ${problem}`);
 console.log(
-  `check-package: ${basename(dirname(tarball))} ${problems.length === 0 ? 'passed' : `has ${problems.length} problems`}`,
+  `check-package: ${problems.length === 0 ? 'passed' : `${problems.length} problems`}`,
 );
 process.exit(problems.length === 0 ? 0 : 1);

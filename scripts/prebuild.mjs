@@ -1,10 +1,11 @@
 // Builds the addon for this platform into prebuilds/<platform>-<arch>/, the folder that the npm package carries and
-// lib/native.ts looks into. The build happens in a staged copy: prebuildify would empty the repository's own build/.
+// lib/native.ts looks into, and on Linux x64 for arm64 too where the cross compiler is there. The build happens in a staged
+// copy: prebuildify would empty the repository's own build/.
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { stage } from './cross-build.mjs';
-import { root, run } from './tools.mjs';
+import { buildAddonFor, stage } from './cross-build.mjs';
+import { found, root, run } from './tools.mjs';
 
 const require = createRequire(import.meta.url);
 const prefix = dirname(dirname(process.execPath));
@@ -32,4 +33,5 @@ run(
   ],
   { env },
 );
+if (platform === 'linux-x64' && found('aarch64-linux-gnu-g++')) buildAddonFor('arm64');
 console.log(`prebuilds/${platform}: ${readdirSync(target).join(', ')}`);
