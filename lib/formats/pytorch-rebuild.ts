@@ -96,10 +96,11 @@ export class TorchRebuilder {
       if (typeof a !== 'number') throw this.#error(`has a quantized tensor whose scale is ${pickleKind(a)}`);
       return this.tensor(args, undefined, { scale: a, zeroPoint: this.#integer('a zero point', b, -128) });
     }
+    // Zero points may be floats here: torch saves per_channel_affine_float_qparams under this name too.
     if (name !== 'torch.per_channel_affine' && name !== 'torch.per_channel_symmetric') {
       throw new QgemmError(
         'ERR_QGEMM_DTYPE',
-        `${this.#what} must have tensors quantized per tensor or per channel with integer zero points, got ${name}`,
+        `${this.#what} must have tensors quantized per tensor or per channel, got ${name}`,
       );
     }
     if (!(a instanceof TorchTensor) || !(b instanceof TorchTensor)) {
@@ -135,7 +136,7 @@ export class TorchRebuilder {
       throw this.#error(`has a quantized tensor of shape ${show(layout.shape)} whose scales do not fit axis ${axis}`);
     }
     const types = [scales, zeroPoints].map(({ layout: { type } }) => type.dtype);
-    if ((types[0] !== 'F64' && types[0] !== 'F32') || (types[1] !== 'I64' && types[1] !== 'I32')) {
+    if (!['F32', 'F64'].includes(types[0]!) || !['I32', 'I64', 'F32', 'F64'].includes(types[1]!)) {
       throw this.#error(`has a quantized tensor with scales of ${types[0]} and zero points of ${types[1]}`);
     }
   }

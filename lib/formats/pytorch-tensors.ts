@@ -53,38 +53,40 @@ interface Params {
   zeroPoints: Int32Array;
 }
 
-/** torch keeps scales in float64 and computes with them in float32. */
+/** torch keeps the scales of channels in float64; weights are multiplied by them in float32. */
 function readParams(what: string, codes: SourceTensor, quantizer: TorchQuantizer, bytesOf: StorageBytes): Params {
-  const read = ({ layout }: TorchTensor): ArrayBuffer => readTensor(plainTensor('', layout, bytesOf)).buffer;
-  let params: Params;
-  if ('axis' in quantizer) {
-    const scales = read(quantizer.scales);
-    const zeroPoints = read(quantizer.zeroPoints);
-    params = {
-      scales: new Float32Array(
-        quantizer.scales.layout.type.dtype === 'F64' ? new Float64Array(scales) : new Float32Array(scales),
-      ),
-      zeroPoints:
-        quantizer.zeroPoints.layout.type.dtype === 'I64'
-          ? Int32Array.from(new BigInt64Array(zeroPoints), (value) =>
-              Number(BigInt.asIntN(32, value) === value ? value : -1n),
-            )
-          : new Int32Array(zeroPoints),
-    };
-  } else {
-    params = { scales: Float32Array.of(quantizer.scale), zeroPoints: Int32Array.of(quantizer.zeroPoint) };
-  }
+  const read = ({ layout }: TorchTensor): Float64Array => readNumbers(plainTensor('', layout, bytesOf));
+  const [scales, zeroPoints] =
+    'axis' in quantizer
+      ? [Float32Array.from(read(quantizer.scales)), read(quantizer.zeroPoints)]
+      : [Float32Array.of(quantizer.scale), Float64Array.of(quantizer.zeroPoint)];
   const [min, max] = codes.dtype === 'I8' ? [-128, 127] : [0, 255];
-  const scale = params.scales.find((value) => !(value > 0 && value < Infinity));
-  const zeroPoint = params.zeroPoints.find((value) => value < min || value > max);
+  const scale = scales.find((value) => !(value > 0 && value < Infinity));
+  // They may be kept as floats, but must be integers.
+  const zeroPoint = zeroPoints.find((value) => !(Number.isInteger(value) && value >= min && value <= max));
   if (scale !== undefined || zeroPoint !== undefined) {
     const problem = scale !== undefined ? `a scale of ${scale}` : `a zero point of ${zeroPoint}`;
     throw new QgemmError(
       'ERR_QGEMM_FORMAT',
-      `${what} must have finite scales > 0 and zero points in [${min}, ${max}], but has ${problem}`,
+      `${what} must have finite scales > 0 and integers in [${min}, ${max}] as zero points, but has ${problem}`,
     );
   }
-  return params;
+  return { scales, zeroPoints: Int32Array.from(zeroPoints) };
+}
+
+/** Values of a tensor of scales or zero points. */
+function readNumbers(tensor: SourceTensor): Float64Array {
+  const { buffer } = readTensor(tensor);
+  switch (tensor.dtype) {
+    case 'F64':
+      return new Float64Array(buffer);
+    case 'I32':
+      return Float64Array.from(new Int32Array(buffer));
+    case 'I64':
+      return Float64Array.from(new BigInt64Array(buffer), Number);
+    default:
+      return Float64Array.from(new Float32Array(buffer));
+  }
 }
 
 function codesOf(codes: SourceTensor, { scales, zeroPoints }: Params, axis: number | undefined): QuantizedCodes {

@@ -136,9 +136,16 @@ export const checkpointCases: HostileCase[] = [
     bytes: weight(quantized(codes, [2, 2], scheme('per_tensor_affine'), 0.5, 128)),
   },
   {
-    name: 'zero points of floats',
+    name: 'scheme with float parameters',
     code: DTYPE,
     bytes: weight(quantized(codes, [2, 2], scheme('per_channel_affine_float_qparams'), sound, sound, 0)),
+  },
+  {
+    name: 'zero points that are fractions',
+    code: FORMAT,
+    bytes: weight(
+      quantized(codes, [2, 2], scheme('per_channel_affine'), scales('FloatStorage', 2), scales('FloatStorage', 2), 0),
+    ),
   },
   {
     name: 'scales of another number than channels',
