@@ -4,6 +4,7 @@ import { MAX_GGUF_HEADER_BYTES } from './limits.js';
 
 const WINDOW_BYTES = 2 ** 18;
 const HIGH = 2 ** 32;
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
  * Reads the header of a GGUF file from front to back, a window at a time. Every length is compared with what is left of
@@ -64,20 +65,14 @@ export class GgufCursor {
     return new DataView(this.#window.buffer, this.#window.byteOffset + at, length);
   }
 
-  /** Bytes of their own. `limit` is a cap of limits.ts. */
-  bytes(length: number, limit: number): Uint8Array {
+  /** A string: its length in bytes, then UTF-8. `limit` is a cap of limits.ts. */
+  string(limit: number): string {
+    const length = this.u64();
     this.#check(length);
     if (length > limit) this.failLimit(`must have at most ${limit} bytes, got ${length}`);
-    const bytes = readBytes(this.#source, this.#position, length);
-    this.#position += length;
-    return bytes;
-  }
-
-  /** A string: its length in bytes, then UTF-8. */
-  string(limit: number): string {
-    const bytes = this.bytes(this.u64(), limit);
+    const at = this.#take(length);
     try {
-      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+      return UTF8.decode(this.#window.subarray(at, at + length));
     } catch {
       return this.fail('must be UTF-8');
     }
@@ -96,12 +91,12 @@ export class GgufCursor {
     );
   }
 
-  /** Makes the next few bytes available; returns where they are in the window. */
+  /** Makes the next bytes available together; returns where they are in the window. */
   #take(length: number): number {
     this.#check(length);
     let at = this.#position - this.#windowStart;
     if (at + length > this.#window.length) {
-      const available = Math.min(WINDOW_BYTES, this.#end - this.#position);
+      const available = Math.min(Math.max(WINDOW_BYTES, length), this.#end - this.#position);
       this.#window = Buffer.from(readBytes(this.#source, this.#position, available).buffer);
       this.#windowStart = this.#position;
       at = 0;

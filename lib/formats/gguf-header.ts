@@ -4,7 +4,7 @@ import type { ByteSource } from './file.js';
 import { GgufCursor } from './gguf-cursor.js';
 import { GGUF_TYPE_NAMES, ggufTypeById, unreadGgufType, type GgufType } from './gguf-types.js';
 import { GGUF_UINT32, readGgufValue, showGgufValue, type GgufValue } from './gguf-values.js';
-import { MAX_GGUF_KEYS, MAX_GGUF_NAME_BYTES, MAX_TENSORS } from './limits.js';
+import { MAX_GGUF_KEYS, MAX_GGUF_NAME_BYTES, MAX_GGUF_TENSORS } from './limits.js';
 
 /** A key of a GGUF file and its value. */
 export interface GgufEntry {
@@ -51,7 +51,8 @@ export function readGgufHeader(source: ByteSource): GgufHeader {
   const version = readVersion(cursor);
   const tensorCount = cursor.u64();
   const keyCount = cursor.u64();
-  if (tensorCount > MAX_TENSORS) cursor.failLimit(`must name at most ${MAX_TENSORS} tensors, got ${tensorCount}`);
+  if (tensorCount > MAX_GGUF_TENSORS)
+    cursor.failLimit(`must name at most ${MAX_GGUF_TENSORS} tensors, got ${tensorCount}`);
   if (keyCount > MAX_GGUF_KEYS) cursor.failLimit(`must have at most ${MAX_GGUF_KEYS} keys, got ${keyCount}`);
   const keys = readKeys(cursor, keyCount);
   const alignment = readAlignment(cursor, keys.get(GGUF_ALIGNMENT_KEY));

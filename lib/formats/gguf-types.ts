@@ -50,6 +50,7 @@ const TYPES: readonly GgufType[] = [
   plain(27, 'I64', 8),
   plain(28, 'F64', 8),
   plain(30, 'BF16', 2),
+  blocks(39, 'MXFP4', 32, 17),
 ];
 
 /** The types that are known by name only: lattices that need tables of their own, and formats no longer written. */
@@ -66,7 +67,6 @@ const UNREAD: ReadonlyMap<number, string> = new Map([
   [29, 'IQ1_M'],
   [34, 'TQ1_0'],
   [35, 'TQ2_0'],
-  [39, 'MXFP4'],
   [40, 'NVFP4'],
 ]);
 

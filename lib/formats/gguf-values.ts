@@ -76,7 +76,8 @@ function readArray(cursor: GgufCursor, depth: number): GgufValue {
     for (let i = 0; i < count; i++) readArray(cursor, depth + 1);
     return undefined;
   }
-  if (count <= MAX_GGUF_SHOWN_ELEMENTS) return Array.from({ length: count }, () => readScalar(cursor, type));
+  if (depth === 1 && count <= MAX_GGUF_SHOWN_ELEMENTS)
+    return Array.from({ length: count }, () => readScalar(cursor, type));
   if (type === GGUF_STRING) {
     // Pieces of a vocabulary need not be UTF-8.
     for (let i = 0; i < count; i++) cursor.skip(cursor.u64());

@@ -45,6 +45,9 @@ export const MAX_GGUF_HEADER_BYTES: number = 32 * 2 ** 20;
 /** Keys of a GGUF file. Real ones have fewer than 100. */
 export const MAX_GGUF_KEYS = 65_536;
 
+/** Tensors of one GGUF file. Experts are stacked into one tensor there, so that the largest models have some thousands. */
+export const MAX_GGUF_TENSORS = 65_536;
+
 /** Bytes of one string in GGUF that is read: a chat template has 20 kB, a license text 50 kB. */
 export const MAX_GGUF_STRING_BYTES: number = 2 ** 20;
 

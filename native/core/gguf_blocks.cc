@@ -57,12 +57,25 @@ void dequantize_iq4_nl(const uint8_t* block, float* out) {
   for (int i = 0; i < 16; ++i) out[16 + i] = d * static_cast<float>(kIq4Values[block[2 + i] >> 4]);
 }
 
+// Twice the values of the 4-bit floats of the OCP microscaling format. Minus zero is zero, as in ggml.
+constexpr int8_t kFloat4Doubled[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+
+// A byte of exponent, then the codes. Half of 2^(e - 127) makes up for the doubled values.
+void dequantize_mxfp4(const uint8_t* block, float* out) {
+  const uint32_t exponent = block[0];
+  const uint32_t bits = exponent < 2 ? 0x00200000u << exponent : (exponent - 1) << 23;
+  float d;
+  std::memcpy(&d, &bits, sizeof d);
+  for (int i = 0; i < 16; ++i) out[i] = d * static_cast<float>(kFloat4Doubled[block[1 + i] & 15]);
+  for (int i = 0; i < 16; ++i) out[16 + i] = d * static_cast<float>(kFloat4Doubled[block[1 + i] >> 4]);
+}
+
 constexpr BlockFormat kFormats[] = {
-    {"Q4_0", 32, 18, dequantize_q4_0},      {"Q4_1", 32, 20, dequantize_q4_1},   {"Q5_0", 32, 22, dequantize_q5_0},
-    {"Q5_1", 32, 24, dequantize_q5_1},      {"Q8_0", 32, 34, dequantize_q8_0},   {"Q2_K", 256, 84, dequantize_q2_k},
-    {"Q3_K", 256, 110, dequantize_q3_k},    {"Q4_K", 256, 144, dequantize_q4_k}, {"Q5_K", 256, 176, dequantize_q5_k},
-    {"Q6_K", 256, 210, dequantize_q6_k},    {"Q8_K", 256, 292, dequantize_q8_k}, {"IQ4_NL", 32, 18, dequantize_iq4_nl},
-    {"IQ4_XS", 256, 136, dequantize_iq4_xs}};
+    {"Q4_0", 32, 18, dequantize_q4_0},       {"Q4_1", 32, 20, dequantize_q4_1},   {"Q5_0", 32, 22, dequantize_q5_0},
+    {"Q5_1", 32, 24, dequantize_q5_1},       {"Q8_0", 32, 34, dequantize_q8_0},   {"Q2_K", 256, 84, dequantize_q2_k},
+    {"Q3_K", 256, 110, dequantize_q3_k},     {"Q4_K", 256, 144, dequantize_q4_k}, {"Q5_K", 256, 176, dequantize_q5_k},
+    {"Q6_K", 256, 210, dequantize_q6_k},     {"Q8_K", 256, 292, dequantize_q8_k}, {"IQ4_NL", 32, 18, dequantize_iq4_nl},
+    {"IQ4_XS", 256, 136, dequantize_iq4_xs}, {"MXFP4", 32, 17, dequantize_mxfp4}};
 
 // Values per task of the pool: 64 KiB of float32, so that handing it over costs nothing beside it.
 constexpr size_t kTaskElements = 16384;

@@ -79,6 +79,13 @@ float q8_k(const uint8_t* b, size_t i) {
   return d * static_cast<float>(signed8(bits(b, 4 + i, 0, 8)));
 }
 
+float mxfp4(const uint8_t* b, size_t i) {
+  const float magnitudes[8] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6};
+  const uint32_t code = nibble(b, 1, i, 16);
+  const float magnitude = std::ldexp(magnitudes[code & 7], static_cast<int>(b[0]) - 127);
+  return code > 8 ? -magnitude : magnitude;
+}
+
 struct Definition {
   const char* name;
   std::vector<size_t> halves;  // where float16 fields lie
@@ -111,7 +118,8 @@ const std::vector<Definition>& definitions() {
        [](auto b, auto i) { return k_scaled(b, i / 32, nibble(b, 48, i, 32) | bits(b, 16 + i % 32, i / 32, 1) << 4); }},
       {"Q6_K", {208}, q6_k},
       {"Q8_K", {}, q8_k},
-      {"IQ4_XS", {0}, iq4_xs}};
+      {"IQ4_XS", {0}, iq4_xs},
+      {"MXFP4", {}, mxfp4}};
   return all;
 }
 
@@ -120,7 +128,7 @@ void fill(const Definition& definition, const BlockFormat& format, size_t blocks
   for (size_t i = 0; i < blocks * format.bytes; ++i) bytes[i] = static_cast<uint8_t>(random->bits());
   for (size_t block = 0; block < blocks; ++block) {
     for (const size_t at : definition.halves) bytes[block * format.bytes + at + 1] &= 0xbf;
-    if (definition.halves.empty()) bytes[block * format.bytes + 3] &= 0xbf;
+    if (format.bytes == 292) bytes[block * format.bytes + 3] &= 0xbf;  // the float32 of Q8_K
   }
 }
 

@@ -31,6 +31,7 @@ SCALES = {
     Type.Q8_K: [(0, 4)],
     Type.IQ4_NL: [(0, 2)],
     Type.IQ4_XS: [(0, 2)],
+    Type.MXFP4: [],
 }
 PLAIN = {
     "F32": np.float32,
