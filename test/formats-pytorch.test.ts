@@ -218,6 +218,27 @@ describe('PyTorch checkpoints', () => {
     expect([...new Uint16Array(readTensor(model.tensors.get('b.weight')!).buffer)]).toEqual([0x3c00, 0xc000]);
   });
 
+  it('several files and their index, in a folder of Hugging Face', async () => {
+    const folder = temporaryFolder();
+    const shard = (name: string, key: string): void =>
+      writeFileSync(join(folder, name), torchZip(dict({ [key]: tensor(W, [3, 4]) }), { 0: w }));
+    shard('pytorch_model-1.bin', 'a.weight');
+    shard('pytorch_model-2.bin', 'b.weight');
+    const index = { weight_map: { 'a.weight': 'pytorch_model-1.bin', 'b.weight': 'pytorch_model-2.bin' } };
+    writeFileSync(join(folder, 'pytorch_model.bin.index.json'), JSON.stringify(index));
+    writeFileSync(join(folder, 'training_args.bin'), 'not a model');
+    const model = openModel(folder);
+    expect([model.format, names(model)]).toEqual(['pytorch-sharded', ['a.weight', 'b.weight']]);
+    expect(floats(model, 'b.weight')).toEqual([...w]);
+    expect([...model.matmuls.keys()]).toEqual(['a.weight', 'b.weight']);
+    model.close();
+    await convert(folder, join(folder, 'out.safetensors'));
+
+    index.weight_map['b.weight'] = 'pytorch_model-1.bin';
+    writeFileSync(join(folder, 'pytorch_model.bin.index.json'), JSON.stringify(index));
+    expect(() => openModel(folder)).toThrow('must list tensors that exist');
+  });
+
   it('protocol 4, and a zip archive that was packed again', () => {
     const t = tensor(W, [3, 4]);
     // Memo, short strings, frames and names from the stack, as protocol 4 writes them.

@@ -1,17 +1,10 @@
-import { show } from '../errors.js';
-import { QgemmError } from '../errors.js';
+import { QgemmError, show } from '../errors.js';
 import type { FileSource } from './file.js';
 import { isNumpyArchive, openNumpyArchive } from './npz.js';
 import { torchModel } from './pytorch.js';
 import { isTorchArchive, readTorchArchive } from './pytorch-zip.js';
 import type { ModelSource } from './source.js';
 import { readZip } from './zip.js';
-
-const SIGNATURE = [0x50, 0x4b, 0x03, 0x04];
-
-export function isZip(start: Uint8Array): boolean {
-  return SIGNATURE.every((byte, i) => start[i] === byte);
-}
 
 /** Zip archives hold models of several formats, known by the files in them. */
 export function openArchive(path: string, file: FileSource): ModelSource {

@@ -1,7 +1,7 @@
 import { readdirSync, statSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { QgemmError, show } from '../errors.js';
-import { isZip, openArchive } from './archive.js';
+import { openArchive } from './archive.js';
 import { FileSource, ioError, readBytes } from './file.js';
 import { openGguf } from './gguf.js';
 import { parseJson, type JsonObject } from './json.js';
@@ -11,9 +11,11 @@ import { openNpy } from './npy.js';
 import { isNpy } from './npy-header.js';
 import { openTorchLegacy } from './pytorch.js';
 import { isTorchLegacy } from './pytorch-legacy.js';
-import { openSafetensors, openShardedSafetensors } from './safetensors-model.js';
+import { openSafetensors } from './safetensors-model.js';
+import { openSharded } from './sharded.js';
 import type { ModelSource } from './source.js';
 import { openTfjs } from './tfjs-model.js';
+import { isZip } from './zip.js';
 
 /** A format is recognised by the first bytes of a file, or, for JSON, by a key of its object. Names do not matter. */
 interface BinaryFormat {
@@ -39,13 +41,19 @@ const BINARY_FORMATS: readonly BinaryFormat[] = [
 ];
 
 const JSON_FORMATS: readonly JsonFormat[] = [
-  { key: 'weight_map', open: openShardedSafetensors },
+  { key: 'weight_map', open: openSharded },
   { key: 'modelTopology', open: openTfjs },
   { key: 'weightsManifest', open: openTfjs },
 ];
 
 /** What a folder may hold, by preference: Hugging Face's names, then TensorFlow.js's, then the only one of its kind. */
-const FOLDER_NAMES = ['model.safetensors.index.json', 'model.safetensors', 'pytorch_model.bin', 'model.json'];
+const FOLDER_NAMES = [
+  'model.safetensors.index.json',
+  'model.safetensors',
+  'pytorch_model.bin.index.json',
+  'pytorch_model.bin',
+  'model.json',
+];
 const FOLDER_SUFFIXES = ['.safetensors.index.json', '.safetensors', '.gguf', '.onnx', '.pt', '.pth', '.npz'];
 
 /** A part of a GGUF model that its first part leads to. */
@@ -79,7 +87,7 @@ export function openModel(path: string): ModelSource {
     }
     throw new QgemmError(
       'ERR_QGEMM_FORMAT',
-      `${show(file.path)} must be a safetensors file, an index of safetensors files, a PyTorch checkpoint, a GGUF file, an ONNX model, a .npy or .npz file or a TensorFlow.js model.json, but is none of them`,
+      `${show(file.path)} must be a safetensors file, an index of several files, a PyTorch checkpoint, a GGUF file, an ONNX model, a .npy or .npz file or a TensorFlow.js model.json, but is none of them`,
     );
   } catch (error) {
     file.release();

@@ -29,6 +29,7 @@ export interface ZipEntry {
   start(length: number): Uint8Array;
 }
 
+const SIGNATURE = [0x50, 0x4b, 0x03, 0x04];
 const LOCAL_BYTES = 30;
 const LOCAL_SIGNATURE = 0x04034b50;
 const ENCRYPTED = 0x2041;
@@ -37,6 +38,10 @@ const STORED = 0;
 const DEFLATED = 8;
 /** Deflate cannot do better: 258 bytes from two bits. */
 const MAX_DEFLATE_RATIO = 1032;
+
+export function isZip(start: Uint8Array): boolean {
+  return SIGNATURE.every((byte, i) => start[i] === byte);
+}
 
 /**
  * The files of a zip archive by name. The local header of every file must agree with the central directory, and no two
