@@ -4,6 +4,7 @@ export type { ConvertOptions, ConvertProgress } from './convert/options.js';
 export type { ConvertedTensor, ConvertReport } from './convert/report.js';
 export { cpuInfo, setNumThreads, type CpuInfo } from './cpu.js';
 export { QgemmError, type QgemmErrorCode } from './errors.js';
+export type { ErrorFigures, Histogram } from './error-stats.js';
 export { inspect, type InspectedTensor, type InspectedWeight, type InspectReport } from './inspect.js';
 export {
   Linear,
@@ -22,5 +23,5 @@ export type { Numerics } from './quantization-range.js';
 export { dequantize, quantize, quantizePerChannel, quantizePerTensor, type FixedQuantizeOptions } from './quantize.js';
 export type { ActivationRange, Scheme, WeightGranularity } from './schemes.js';
 export type { Granularity, NumberList, QuantizedDType, QuantizedTensor } from './tensor.js';
-export { verify } from './verify.js';
-export type { Mismatch, VerifiedWeight, VerifyReport } from './verify-report.js';
+export { verify, type VerifyOptions } from './verify.js';
+export type { Mismatch, VerifiedTensor, VerifiedWeight, VerifyReport } from './verify-report.js';

@@ -13,6 +13,7 @@ export interface NativeAddon
     NativeQuantize,
     NativeWeightsApi,
     NativeTensorTools,
+    NativeErrorStats,
     NativeGguf,
     NativeWireData,
     NativeByteTools {}
@@ -239,11 +240,21 @@ export interface NativeTensorTools {
   toFloat32(bytes: Uint8Array, dtype: string, out: Float32Array): void;
   /** TensorFlow.js quantized weights: codes[i] * scale + min in float64, rounded to the type of `out`. */
   affineDequantize(codes: Uint8Array | Uint16Array, scale: number, min: number, out: Float32Array | Int32Array): void;
+}
+
+/** The error of an approximation, in bulk. */
+export interface NativeErrorStats {
   /** Compares two tensors: sums in float64. sqnr in dB (Infinity when equal), cosine, largest absolute difference. */
-  compareFloat32(
-    original: Float32Array,
-    approximation: Float32Array,
-  ): { sqnr: number; cosine: number; maxError: number };
+  compareFloat32(original: Float32Array, approximation: Float32Array): NativeComparison;
+  /** Adds pairs of values to `stats`: a struct of the core (ErrorStats) as doubles, which lib/error-stats.ts reads. */
+  accumulateErrors(stats: Float64Array, original: Float32Array, approximation: Float32Array): void;
+  /** The figures of all pairs that `stats` has seen. */
+  comparisonOf(stats: Float64Array): NativeComparison;
+}
+export interface NativeComparison {
+  sqnr: number;
+  cosine: number;
+  maxError: number;
 }
 
 /** Block formats of GGUF (NativeGguf), for its reader and writer. */

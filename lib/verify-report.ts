@@ -1,18 +1,32 @@
-/** How far one packed weight is from its original. */
-export interface VerifiedWeight {
+import type { ErrorFigures, Histogram } from './error-stats.js';
+
+/** How far one weight is from its original. */
+export interface VerifiedWeight extends ErrorFigures {
   readonly name: string;
+  /** How it is stored: `int8`, `float32`, or what its format calls it, such as `Q8_0` or `F16`. */
   readonly scheme: string;
+  /** Shape and dtype in the original. */
+  readonly shape: readonly number[];
+  readonly dtype: string;
+  /** As a matrix [N, K]. */
   readonly n: number;
   readonly k: number;
-  /** 10 log10(sum w^2 / sum (w - w')^2) in dB; Infinity when nothing differs, NaN when one side is not finite. */
-  readonly sqnr: number;
-  /** Cosine of the angle between the two tensors. */
-  readonly cosine: number;
-  /** Largest |w - w'|. */
-  readonly maxError: number;
-  /** Bytes in the original, and of all packed arrays. */
+  /** Bytes in the original, and of all arrays that hold it now. */
   readonly bytesBefore: number;
   readonly bytesAfter: number;
+  /** 8 * bytesAfter over the number of its values. */
+  readonly bitsPerWeight: number;
+  /** Present where `verify` was asked for histograms. */
+  readonly histograms?: { readonly weights: Histogram; readonly errors: Histogram };
+}
+
+/** A tensor that is equal byte for byte. */
+export interface VerifiedTensor {
+  readonly name: string;
+  /** Or what its file calls the way it is stored, such as `Q4_K`. */
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly bytes: number;
 }
 
 /** A tensor that is not what it should be: not the same bytes, missing, or in the wrong place. */
@@ -25,9 +39,9 @@ export interface Mismatch {
 export interface VerifyReport {
   readonly original: string;
   readonly quantized: string;
-  /** Packed weights, the lowest SQNR first. */
+  /** Weights that are stored in another way than in the original, the lowest SQNR first. */
   readonly weights: readonly VerifiedWeight[];
-  /** All packed weights as one tensor. */
+  /** All those weights as one tensor. */
   readonly total: {
     readonly bytesBefore: number;
     readonly bytesAfter: number;
@@ -37,10 +51,11 @@ export interface VerifyReport {
   };
   /** Number of tensors that are kept, and equal byte for byte. */
   readonly kept: number;
-  /** Bytes of the original's tensors, and of the converted file. */
+  readonly keptTensors: readonly VerifiedTensor[];
+  /** Bytes of the original's tensors, and of the files of the converted model. */
   readonly bytesBefore: number;
   readonly bytesAfter: number;
-  /** Empty when the second file holds everything of the first. */
+  /** Empty when the second model holds everything of the first. */
   readonly mismatches: readonly Mismatch[];
 }
 

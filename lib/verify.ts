@@ -1,30 +1,44 @@
 import { setImmediate } from 'node:timers/promises';
+import { checkOptions, fail } from './check.js';
 import { checkPath } from './convert/options.js';
-import { sourceBytes } from './convert/plan.js';
+import { sourceBytes, storedBytes } from './convert/plan.js';
 import { QgemmError, show } from './errors.js';
-import { CHUNK_BYTES } from './formats/limits.js';
-import { MappedFile } from './formats/mapping.js';
+import { openConverted, type ConvertedModel, type ConvertedTensor } from './formats/converted.js';
 import { openModel } from './formats/open.js';
-import { isPacked, readPackedHeader, type PackedEntry, type PackedHeader } from './formats/packed.js';
-import { safetensorsTensor } from './formats/safetensors.js';
+import { isPacked } from './formats/packed.js';
 import type { ModelSource, SourceTensor } from './formats/source.js';
-import { readFloat32 } from './formats/values.js';
-import { Model } from './model.js';
-import { native } from './native.js';
-import { SCHEMES } from './schemes.js';
-import { byLoss, totals, type Mismatch, type VerifiedWeight, type VerifyReport } from './verify-report.js';
+import { measurePacked, measurePlain } from './verify-measure.js';
+import {
+  byLoss,
+  totals,
+  type Mismatch,
+  type VerifiedTensor,
+  type VerifiedWeight,
+  type VerifyReport,
+} from './verify-report.js';
+import { biasProblem, keptProblem, recordProblem, shapeProblem } from './verify-problems.js';
+import { isFloat } from './formats/dtypes.js';
+
+/** Options of {@link verify}. */
+export interface VerifyOptions {
+  /** Whether every weight comes with histograms of its values and of its errors. Default false. */
+  histograms?: boolean;
+}
 
 /**
- * Compares a converted file with the model that it was made from: the error of every packed weight, and whether everything
- * else is there byte for byte. Tensors are read one by one; memory is bounded by the largest.
+ * Compares a converted model with the model that it was made from: the error of every weight that is stored in another way,
+ * and whether everything else is there byte for byte. The converted model may be in any format that can be read. Tensors
+ * are read piece by piece: memory is bounded whatever their size.
  *
  * @param original path of the model that was converted
- * @param quantized path of the file that `convert` made
+ * @param quantized path of what `convert` made
  * @throws QgemmError (as a rejection) ARGUMENT, IO, FORMAT, LIMIT, PATH, DTYPE
  */
-export async function verify(original: string, quantized: string): Promise<VerifyReport> {
+export async function verify(original: string, quantized: string, options?: VerifyOptions): Promise<VerifyReport> {
   checkPath('original', original);
   checkPath('quantized', quantized);
+  const { histograms = false } = checkOptions<VerifyOptions>('options', options, ['histograms']);
+  if (typeof histograms !== 'boolean') fail('ERR_QGEMM_ARGUMENT', 'histograms', 'a boolean', histograms);
   const source = openModel(original);
   try {
     if (isPacked(source.metadata)) {
@@ -33,107 +47,79 @@ export async function verify(original: string, quantized: string): Promise<Verif
         `${show(original)} must be an original model, but is a file made by qgemm convert`,
       );
     }
-    const file = new MappedFile(quantized, true);
-    try {
-      return await compare(source, file, readPackedHeader(file));
-    } finally {
-      file.close();
-    }
+    return await compareModels(source, quantized, histograms);
   } finally {
     source.close();
   }
 }
 
-async function compare(source: ModelSource, file: MappedFile, header: PackedHeader): Promise<VerifyReport> {
-  const model = new Model(file, header);
-  const weights: VerifiedWeight[] = [];
-  const mismatches: Mismatch[] = [];
-  let kept = 0;
+/** Compares an open model with the converted one under `path`. */
+export async function compareModels(source: ModelSource, path: string, histograms: boolean): Promise<VerifyReport> {
+  const converted = openConverted(path);
+  try {
+    const found = await compareTensors(source, converted, histograms);
+    return {
+      original: source.path,
+      quantized: converted.path,
+      ...found,
+      weights: found.weights.sort(byLoss),
+      total: totals(found.weights),
+      kept: found.keptTensors.length,
+      bytesBefore: sourceBytes(source),
+      bytesAfter: converted.size,
+    };
+  } finally {
+    converted.close();
+  }
+}
+
+interface Found {
+  readonly weights: VerifiedWeight[];
+  readonly keptTensors: VerifiedTensor[];
+  readonly mismatches: Mismatch[];
+}
+
+async function compareTensors(source: ModelSource, converted: ConvertedModel, histograms: boolean): Promise<Found> {
+  const found: Found = { weights: [], keptTensors: [], mismatches: [] };
   for (const tensor of source.tensors.values()) {
     await setImmediate();
-    const { name } = tensor;
-    const packed = header.weights.get(name);
-    const entry = header.kept.get(name);
-    let problem: string | undefined;
-    if (packed !== undefined) {
-      problem = recordProblem(tensor, packed);
-      if (problem === undefined) weights.push(compareWeight(tensor, packed, model));
-    } else if (entry !== undefined) {
-      problem = await keptProblem(tensor, safetensorsTensor(file, name, entry));
-      if (problem === undefined) kept += 1;
-    } else if (header.biases.has(name)) {
-      problem = biasProblem(tensor, model);
-    } else {
-      problem = 'it is missing';
-    }
-    if (problem !== undefined) mismatches.push({ name, problem });
+    const { name, dtype, shape } = tensor;
+    const copy = converted.tensors.get(name);
+    const result = copy === undefined ? 'it is missing' : await compareTensor(tensor, copy, histograms);
+    if (typeof result === 'string') found.mismatches.push({ name, problem: result });
+    else if (result !== undefined) found.weights.push(result);
+    else if (copy?.kind !== 'bias')
+      found.keptTensors.push({ name, dtype: tensor.stored?.type ?? dtype, shape, bytes: storedBytes(tensor) });
   }
-  for (const name of model.tensorNames) {
-    if (!source.tensors.has(name)) mismatches.push({ name, problem: 'the original does not have it' });
+  for (const name of converted.tensors.keys()) {
+    if (!source.tensors.has(name)) found.mismatches.push({ name, problem: 'the original does not have it' });
   }
-  weights.sort(byLoss);
-  return {
-    original: source.path,
-    quantized: file.path,
-    weights,
-    total: totals(weights),
-    kept,
-    bytesBefore: sourceBytes(source),
-    bytesAfter: file.size,
-    mismatches,
-  };
+  return found;
 }
 
-function recordProblem(tensor: SourceTensor, { record }: PackedEntry): string | undefined {
-  const { dtype, shape } = record.source;
-  if (dtype === tensor.dtype && shape.join() === tensor.shape.join()) return undefined;
-  return `it was packed from ${dtype} ${show(shape)}, the original is ${tensor.dtype} ${show(tensor.shape)}`;
-}
-
-function compareWeight(tensor: SourceTensor, { record, parts }: PackedEntry, model: Model): VerifiedWeight {
-  const { n, k, scheme, source } = record;
-  let original = readFloat32(tensor);
-  if (source.layout === 'kn') original = transposed(original, n, k);
-  const { data } = model.tensor(tensor.name);
-  const { sqnr, cosine, maxError } = native.compareFloat32(original, data as Float32Array);
-  let bytesAfter = 0;
-  for (const part of parts.values()) bytesAfter += part.byteLength;
-  return { name: tensor.name, scheme, n, k, sqnr, cosine, maxError, bytesBefore: tensor.byteLength, bytesAfter };
-}
-
-/** [K, N] as [N, K], by packing and unpacking in float32: the native core moves the data. */
-function transposed(values: Float32Array<ArrayBuffer>, n: number, k: number): Float32Array<ArrayBuffer> {
-  const weights = native.packFloat32(values, n, k, true, SCHEMES.indexOf('float32'), 0, true, 0, false);
-  native.weightsToFloat32(weights, values);
-  native.weightsDispose(weights);
-  return values;
-}
-
-function biasProblem(tensor: SourceTensor, model: Model): string | undefined {
-  const { data, shape } = model.tensor(tensor.name);
-  if (shape.join() !== tensor.shape.join()) return `it has the shape ${show(shape)} instead of ${show(tensor.shape)}`;
-  return sameBytes(bytesOf(readFloat32(tensor)), bytesOf(data)) ? undefined : 'its values differ';
-}
-
-async function keptProblem(tensor: SourceTensor, copy: SourceTensor): Promise<string | undefined> {
-  if (copy.dtype !== tensor.dtype || copy.shape.join() !== tensor.shape.join()) {
-    return `it is ${copy.dtype} ${show(copy.shape)} instead of ${tensor.dtype} ${show(tensor.shape)}`;
+/** The errors of a weight that is stored in another way; what is wrong with a tensor; undefined where it is the same. */
+async function compareTensor(
+  tensor: SourceTensor,
+  copy: ConvertedTensor,
+  histograms: boolean,
+): Promise<VerifiedWeight | string | undefined> {
+  if (copy.kind === 'packed') {
+    return recordProblem(tensor, copy.weight.record) ?? (await measurePacked(tensor, copy.weight, histograms));
   }
-  for (let position = 0; position < tensor.byteLength; position += CHUNK_BYTES) {
-    const length = Math.min(CHUNK_BYTES, tensor.byteLength - position);
-    const [a, b] = [new Uint8Array(length), new Uint8Array(length)];
-    tensor.readInto(a, position);
-    copy.readInto(b, position);
-    if (!sameBytes(a, b)) return 'its bytes differ';
-    await setImmediate();
+  if (copy.kind === 'bias') return biasProblem(tensor, copy.tensor);
+  const stored = copy.stored ?? (copy.tensor.dtype === tensor.dtype ? undefined : typeOf(copy.tensor));
+  // Held in the same way on both sides, or in no way that stands for floats.
+  if (
+    stored === undefined ||
+    stored.type === tensor.stored?.type ||
+    !isFloat(tensor.dtype) ||
+    !isFloat(copy.tensor.dtype)
+  ) {
+    return keptProblem(tensor, copy.tensor);
   }
-  return undefined;
+  return shapeProblem(tensor, copy.tensor) ?? (await measurePlain(tensor, copy.tensor, stored, histograms));
 }
 
-function bytesOf(view: ArrayBufferView): Uint8Array {
-  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.compare(a, b) === 0;
+function typeOf({ dtype, byteLength }: SourceTensor): { type: string; byteLength: number } {
+  return { type: dtype, byteLength };
 }

@@ -175,7 +175,7 @@ describe('qgemm inspect and verify', () => {
     const { status, stdout } = qgemm('verify', input, output);
     expect(status).toBe(0);
     expect(stdout).toMatch(
-      /SQNR[^]*2 packed weights: [^]*worst: SQNR \d+\.\d+ dB[^]*1 kept tensors are equal byte for byte; 0 tensors are not/,
+      /SQNR[^]*2 converted weights: [^]*worst: SQNR \d+\.\d+ dB[^]*1 kept tensors are equal byte for byte; 0 tensors are not/,
     );
     const report = JSON.parse(qgemm('verify', input, output, '--json').stdout) as VerifyReport;
     expect(report.weights.map(({ sqnr }) => sqnr)).toEqual(

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { QgemmError, show } from '../errors.js';
 import { verify } from '../verify.js';
 import type { VerifiedWeight, VerifyReport } from '../verify-report.js';
+import { writeReport } from './report-file.js';
 import { formatBytes, formatTable, printable, toJson } from './text.js';
 
 export function addVerify(program: Command): void {
@@ -9,13 +10,15 @@ export function addVerify(program: Command): void {
     .command('verify')
     .summary('compare a converted file with its original')
     .description(
-      'Prints the error of every packed weight, worst first, and checks that everything else is there byte for byte.',
+      'Prints the error of every converted weight, worst first, and checks that everything else is there byte for byte.',
     )
     .argument('<original>', 'model that was converted')
-    .argument('<quantized>', 'file that "qgemm convert" made')
+    .argument('<quantized>', 'what "qgemm convert" made, in any format')
     .option('--json', 'as JSON')
-    .action(async (original: string, quantized: string, flags: { json?: boolean }) => {
-      const report = await verify(original, quantized);
+    .option('--report <file>', 'write a page (HTML) with the errors and histograms of all weights')
+    .action(async (original: string, quantized: string, flags: { json?: boolean; report?: string }) => {
+      const report = await verify(original, quantized, { histograms: flags.report !== undefined });
+      if (flags.report !== undefined) writeReport(flags.report, report);
       process.stdout.write(flags.json ? `${toJson(report)}\n` : format(report));
       const first = report.mismatches[0];
       if (first !== undefined) {
@@ -33,6 +36,7 @@ function format(report: VerifyReport): string {
   const sections = [
     formatTable(weights, [
       { title: 'shape', value: ({ n, k }) => `[${n}, ${k}]` },
+      { title: 'stored as', value: ({ scheme }) => scheme },
       { title: 'SQNR', value: ({ sqnr }) => decibels(sqnr), right: true },
       { title: 'cosine', value: ({ cosine }) => cosine.toFixed(7), right: true },
       { title: 'max error', value: ({ maxError }) => maxError.toPrecision(3), right: true },
@@ -42,7 +46,7 @@ function format(report: VerifyReport): string {
       { title: 'weight', value: ({ name }) => printable(name) },
     ]),
     [
-      `${weights.length} packed weights: ${formatBytes(total.bytesBefore)} -> ${formatBytes(total.bytesAfter)}`,
+      `${weights.length} converted weights: ${formatBytes(total.bytesBefore)} -> ${formatBytes(total.bytesAfter)}`,
       ...(weights.length > 0
         ? [
             `worst: SQNR ${decibels(total.minSqnr)}, cosine ${total.minCosine.toFixed(7)}, max error ${total.maxError.toPrecision(3)}`,

@@ -62,6 +62,11 @@ export class AtomicOutput {
     }
   }
 
+  /** Where the output lies before `commit`. Complete once every step is written. */
+  get temporary(): string {
+    return this.#temporary;
+  }
+
   /** Bytes of the whole output so far. */
   get size(): number {
     return this.#bytes;

@@ -39,3 +39,12 @@ export function readFloat32(
   }
   return out;
 }
+
+/** Reads `count` values of an F32, F16 or BF16 tensor from the `first`-th on, a multiple of 8, as float32. */
+export function readFloat32Range(tensor: SourceTensor, first: number, count: number): Float32Array<ArrayBuffer> {
+  const { name, dtype } = tensor;
+  const size = dtype === 'F32' ? 4 : 2;
+  const byteLength = count * size;
+  const readInto = (target: Uint8Array, position: number): void => tensor.readInto(target, first * size + position);
+  return readFloat32({ name, dtype, shape: [count], byteLength, readInto });
+}

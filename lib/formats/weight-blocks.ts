@@ -35,7 +35,7 @@ function rowsPerBlock({ n, k }: MatmulWeight): number {
 }
 
 /** The values of a weight, block by block: memory is bounded whatever its size. */
-export function* floatBlocks({ tensor, weight }: WeightStep): Generator<FloatBlock> {
+export function* floatBlocks({ tensor, weight }: Pick<WeightStep, 'tensor' | 'weight'>): Generator<FloatBlock> {
   const most = rowsPerBlock(weight);
   const buffer = allocateFloat32(tensor.name, most * weight.k);
   for (let row = 0; row < weight.n; row += most) {

@@ -9,6 +9,7 @@
 #include "addon/byte_tools.h"
 #include "addon/cpu.h"
 #include "addon/env_state.h"
+#include "addon/error_stats.h"
 #include "addon/errors.h"
 #include "addon/gguf.h"
 #include "addon/linear.h"
@@ -70,6 +71,7 @@ napi_value init(napi_env env, napi_value exports) {
   init_weights(env, exports);
   init_mapping(env, exports);
   init_quantize(env, exports);
+  init_error_stats(env, exports);
   init_tensor_tools(env, exports);
   init_gguf(env, exports);
   init_wire_data(env, exports);

@@ -67,33 +67,10 @@ napi_value affine_dequantize_codes(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-void set_number(napi_env env, napi_value object, const char* name, double value) {
-  napi_value number;
-  napi_create_double(env, value, &number);
-  napi_set_named_property(env, object, name, number);
-}
-
-napi_value compare(napi_env env, napi_callback_info info) {
-  const Args<2> args(env, info);
-  TypedArray original, approximation;
-  if (!read_typed_array(env, args[0], "original", napi_float32_array, &original)) return nullptr;
-  if (!read_typed_array(env, args[1], "approximation", napi_float32_array, &approximation)) return nullptr;
-  if (!check_length(env, "approximation", approximation, original.length)) return nullptr;
-  const Comparison result = compare_float32(original.as<float>(), approximation.as<float>(), original.length);
-  napi_value object;
-  napi_create_object(env, &object);
-  set_number(env, object, "sqnr", result.sqnr);
-  set_number(env, object, "cosine", result.cosine);
-  set_number(env, object, "maxError", result.max_error);
-  return object;
-}
-
 }  // namespace
 
 void init_tensor_tools(napi_env env, napi_value exports) {
-  export_functions(
-      env, exports,
-      {{"toFloat32", to_float32}, {"affineDequantize", affine_dequantize_codes}, {"compareFloat32", compare}});
+  export_functions(env, exports, {{"toFloat32", to_float32}, {"affineDequantize", affine_dequantize_codes}});
 }
 
 }  // namespace qgemm::addon

@@ -3,7 +3,7 @@
 
 namespace qgemm::addon {
 
-/// toFloat32, affineDequantize, compareFloat32 (NativeTensorTools in lib/native-types.ts).
+/// toFloat32, affineDequantize (NativeTensorTools in lib/native-types.ts).
 void init_tensor_tools(napi_env env, napi_value exports);
 
 }  // namespace qgemm::addon

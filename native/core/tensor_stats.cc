@@ -2,53 +2,16 @@
 
 #include <cmath>
 #include <cstring>
-#include <limits>
 
 #include "core/float16.h"
 
 namespace qgemm {
 namespace {
 
-bool same_bits(float a, float b) {
-  uint32_t x, y;
-  std::memcpy(&x, &a, sizeof(x));
-  std::memcpy(&y, &b, sizeof(y));
-  return x == y;
-}
-
 uint16_t load16(const uint8_t* bytes) {
   uint16_t value;
   std::memcpy(&value, bytes, sizeof(value));
   return value;
-}
-
-struct Sums {
-  double xx = 0, yy = 0, xy = 0, noise = 0, max_error = 0;
-  bool incomparable = false;
-
-  /// Infinities and NaN would make every sum NaN: equal ones are left out, others make the result NaN.
-  void add_special(float x, float y) {
-    if (!same_bits(x, y)) incomparable = true;
-  }
-
-  void add(double x, double y) {
-    const double error = std::fabs(x - y);
-    xx += x * x;
-    yy += y * y;
-    xy += x * y;
-    noise += error * error;
-    if (error > max_error) max_error = error;
-  }
-};
-
-double ratio_db(double signal, double noise) {
-  if (noise == 0) return std::numeric_limits<double>::infinity();
-  return 10 * std::log10(signal / noise);
-}
-
-double cosine_of(const Sums& sums) {
-  if (sums.xx == 0 || sums.yy == 0) return sums.xx == sums.yy ? 1 : 0;
-  return sums.xy / (std::sqrt(sums.xx) * std::sqrt(sums.yy));
 }
 
 // Math.round is floor(x + 0.5) but for the sum's own rounding; ToInt32 takes it modulo 2^32.
@@ -72,23 +35,6 @@ void to_int32(const Code* codes, size_t count, double scale, double min, int32_t
 }
 
 }  // namespace
-
-Comparison compare_float32(const float* original, const float* approximation, size_t count) {
-  Sums sums;
-  for (size_t i = 0; i < count; ++i) {
-    const float x = original[i], y = approximation[i];
-    if (std::isfinite(x) && std::isfinite(y)) {
-      sums.add(x, y);
-    } else {
-      sums.add_special(x, y);
-    }
-  }
-  if (sums.incomparable) {
-    const double nan = std::numeric_limits<double>::quiet_NaN();
-    return {nan, nan, nan};
-  }
-  return {ratio_db(sums.xx, sums.noise), cosine_of(sums), sums.max_error};
-}
 
 void float32_from_bytes(const uint8_t* bytes, size_t count, float* out) {
   std::memcpy(out, bytes, count * sizeof(float));

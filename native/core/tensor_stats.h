@@ -4,17 +4,6 @@
 
 namespace qgemm {
 
-/// How far an approximation is from its original; sums are taken in double.
-struct Comparison {
-  double sqnr;       // 10 log10(sum x^2 / sum (x - y)^2), in dB; +infinity when nothing differs
-  double cosine;     // sum xy / sqrt(sum x^2 * sum y^2); 1 when both are zero, 0 when one is
-  double max_error;  // largest |x - y|
-};
-
-/// Compares count values. Where both are the same NaN or infinity the pair is left out; where only one is, every figure
-/// is NaN.
-Comparison compare_float32(const float* original, const float* approximation, size_t count);
-
 /// Little-endian elements at any address to float32, exactly.
 void float32_from_bytes(const uint8_t* bytes, size_t count, float* out);
 void float16_from_bytes(const uint8_t* bytes, size_t count, float* out);
