@@ -47,17 +47,26 @@ export async function verify(original: string, quantized: string, options?: Veri
         `${show(original)} must be an original model, but is a file made by qgemm convert`,
       );
     }
-    return await compareModels(source, quantized, histograms);
+    return await compareModels(source, quantized, { histograms });
   } finally {
     source.close();
   }
 }
 
+interface CompareSettings {
+  readonly histograms: boolean;
+  readonly signal?: AbortSignal;
+}
+
 /** Compares an open model with the converted one under `path`. */
-export async function compareModels(source: ModelSource, path: string, histograms: boolean): Promise<VerifyReport> {
+export async function compareModels(
+  source: ModelSource,
+  path: string,
+  settings: CompareSettings,
+): Promise<VerifyReport> {
   const converted = openConverted(path);
   try {
-    const found = await compareTensors(source, converted, histograms);
+    const found = await compareTensors(source, converted, settings);
     return {
       original: source.path,
       quantized: converted.path,
@@ -79,10 +88,15 @@ interface Found {
   readonly mismatches: Mismatch[];
 }
 
-async function compareTensors(source: ModelSource, converted: ConvertedModel, histograms: boolean): Promise<Found> {
+async function compareTensors(
+  source: ModelSource,
+  converted: ConvertedModel,
+  { histograms, signal }: CompareSettings,
+): Promise<Found> {
   const found: Found = { weights: [], keptTensors: [], mismatches: [] };
   for (const tensor of source.tensors.values()) {
     await setImmediate();
+    signal?.throwIfAborted();
     const { name, dtype, shape } = tensor;
     const copy = converted.tensors.get(name);
     const result = copy === undefined ? 'it is missing' : await compareTensor(tensor, copy, histograms);

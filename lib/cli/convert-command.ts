@@ -4,8 +4,10 @@ import type { ConvertOptions } from '../convert/options.js';
 import type { ConvertReport } from '../convert/report.js';
 import { WRITERS } from '../convert/writers.js';
 import { ACTIVATION_RANGES, GRANULARITIES, WEIGHT_NUMERICS, WEIGHT_SCHEMES } from '../schemes.js';
+import { decibels } from '../report/html.js';
 import { Interrupted } from './errors.js';
 import { progressView } from './progress.js';
+import { writeReport } from './report-file.js';
 import { formatBytes, formatSeconds, printable, toJson } from './text.js';
 
 /** Flags that are options of `convert` under the same name. */
@@ -27,6 +29,7 @@ interface Flags extends Pick<ConvertOptions, (typeof PASSED_ON)[number]> {
   asymmetric?: boolean;
   json?: boolean;
   quiet?: boolean;
+  report?: string;
 }
 
 const collect = (value: string, list: string[] = []): string[] => [...list, value];
@@ -70,6 +73,7 @@ export function addConvert(program: Command): void {
     .option('--include <glob>', 'quantize these tensors instead of those found by rule (repeatable)', collect)
     .option('--exclude <glob>', 'keep these tensors as they are (repeatable)', collect)
     .option('--resume', 'go on where a process that was killed has stopped')
+    .option('--report <file>', 'compare with the input, and write a page (HTML) with the errors of all weights')
     .option('--json', 'report as JSON on standard output, progress as JSON lines on standard error')
     .option('--quiet', 'no progress')
     .action(run);
@@ -87,6 +91,7 @@ async function run(input: string, flags: Flags): Promise<void> {
     report = await convert(input, flags.output, {
       ...Object.fromEntries(PASSED_ON.filter((name) => flags[name] !== undefined).map((name) => [name, flags[name]])),
       symmetric: flags.asymmetric !== true,
+      measure: flags.report !== undefined,
       onProgress: (progress) => view.update(progress),
       signal,
     });
@@ -94,6 +99,7 @@ async function run(input: string, flags: Flags): Promise<void> {
     view.end();
     restore();
   }
+  if (flags.report !== undefined) writeReport(flags.report, report.errors!);
   process.stdout.write(flags.json ? `${toJson(report)}\n` : summary(report));
 }
 
@@ -132,5 +138,9 @@ function summary(report: ConvertReport): string {
   ];
   for (const { name, reason } of tensors) if (reason !== undefined) lines.push(`  kept ${printable(name)}: ${reason}`);
   if (report.packed === 0) lines.push('  No matmul weight was found: --include names tensors to quantize.');
+  const { errors } = report;
+  if (errors !== undefined && errors.weights.length > 0) {
+    lines.push(`  lowest SQNR ${decibels(errors.total.minSqnr)}, lowest cosine ${errors.total.minCosine.toFixed(7)}`);
+  }
   return `${lines.join('\n')}\n`;
 }

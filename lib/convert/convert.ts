@@ -10,6 +10,8 @@ import { checkConvertOptions, checkPath, type ConvertOptions, type ConvertSettin
 import { planConversion } from './plan.js';
 import { makeReport, type ConvertReport } from './report.js';
 import { writeModel } from './stream.js';
+import { compareModels } from '../verify.js';
+import type { VerifyReport } from '../verify-report.js';
 import { version } from '../version.js';
 
 /**
@@ -57,17 +59,25 @@ export async function convertWith(
     const file = new AtomicOutput(output, { folder: writer.folder, layout, identity, resume, fileSystem });
     try {
       await writeModel(file, layout, settings);
+      const errors = settings.measure ? await measure(source, file, settings.signal) : undefined;
       // Windows does not replace a file that is open, and the output may be the input.
       source.close();
       file.commit();
+      const seconds = (performance.now() - started) / 1000;
+      const paths = { input, output, format: source.format };
+      const report = makeReport(paths, settings, plan, layout, file.size, seconds);
+      return errors === undefined ? report : { ...report, errors: { ...errors, quantized: output } };
     } finally {
       file.abort();
     }
-    const seconds = (performance.now() - started) / 1000;
-    return makeReport({ input, output, format: source.format }, settings, plan, layout, file.size, seconds);
   } finally {
     source.close();
   }
+}
+
+/** While the source can still be read: the output may replace it. */
+function measure(source: ModelSource, file: AtomicOutput, signal: AbortSignal | undefined): Promise<VerifyReport> {
+  return compareModels(source, file.temporary, { histograms: true, ...(signal && { signal }) });
 }
 
 /** Changes when a file does. */

@@ -49,6 +49,11 @@ export interface ConvertOptions {
   exclude?: readonly string[];
   /** Goes on where a process that was killed in the same conversion has stopped; without one, begins anew. */
   resume?: boolean;
+  /**
+   * Compares what was written with the source, as `verify` does with histograms, before it appears under its name: `errors`
+   * of the report. Reads both once more. Default false.
+   */
+  measure?: boolean;
   /** Called after every tensor. */
   onProgress?: (progress: ConvertProgress) => void;
   /** Stops the conversion: the promise rejects with the signal's reason, and nothing is left behind. */
@@ -71,6 +76,7 @@ const KNOWN = [
   'include',
   'exclude',
   'resume',
+  'measure',
   'onProgress',
   'signal',
 ] as const;
@@ -101,6 +107,7 @@ export function checkConvertOptions(value: unknown): ConvertSettings {
     include: globs('include', options.include),
     exclude: globs('exclude', options.exclude),
     resume: flag('resume', options.resume, false),
+    measure: flag('measure', options.measure, false),
     ...(onProgress && { onProgress }),
     ...(signal && { signal }),
   };

@@ -1,4 +1,5 @@
 import type { SourceTensor } from '../formats/source.js';
+import type { VerifyReport } from '../verify-report.js';
 import type { OutputLayout, Plan } from '../formats/writer.js';
 import type { ActivationRange, WeightGranularity, WeightNumerics, WeightScheme } from '../schemes.js';
 import type { ConvertSettings } from './options.js';
@@ -41,6 +42,8 @@ export interface ConvertReport {
   readonly bytesAfter: number;
   readonly seconds: number;
   readonly tensors: readonly ConvertedTensor[];
+  /** Present where the conversion was asked to measure: how far the output is from the input. */
+  readonly errors?: VerifyReport;
 }
 
 /** One line per tensor, in the order of the output. */

@@ -66,7 +66,8 @@ double ratio_db(double signal, double noise) {
 }
 
 double cosine_of(const ErrorStats& stats) {
-  if (stats.xx == 0 || stats.yy == 0) return stats.xx == stats.yy ? 1 : 0;
+  if (stats.noise == 0) return 1;  // exactly, whatever the roots round to
+  if (stats.xx == 0 || stats.yy == 0) return 0;
   return stats.xy / (std::sqrt(stats.xx) * std::sqrt(stats.yy));
 }
 
