@@ -15,6 +15,12 @@ export const MAX_FILE_TENSORS = 100_000;
 /** Bytes of a JSON file (shard index, model.json). The largest index known lists 497,000 tensors in about 60 MB. */
 export const MAX_JSON_BYTES: number = 64 * 2 ** 20;
 
+/** Bytes of a config.json. The largest of real models have some tens of thousands. */
+export const MAX_CONFIG_BYTES: number = 4 * 2 ** 20;
+
+/** Bytes of a file that is copied from a model's folder: tokenizers of large vocabularies have up to 40 MB. */
+export const MAX_COMPANION_BYTES: number = 64 * 2 ** 20;
+
 /** Nesting of JSON values. Keras models nested in each other need about 20 levels. */
 export const MAX_JSON_DEPTH = 64;
 

@@ -1,8 +1,9 @@
 import { resolve } from 'node:path';
+import { findCompressed, withCodes, type CompressedTensors } from './compressed-tensors.js';
 import type { FileSource } from './file.js';
 import { readSafetensorsHeader, safetensorsTensor } from './safetensors.js';
 import { safetensorsWeights } from './safetensors-weights.js';
-import type { ModelSource, SourceTensor } from './source.js';
+import type { ModelSource, QuantizedCodes, SourceTensor } from './source.js';
 
 /** A model in one safetensors file. */
 export function openSafetensors(path: string, file: FileSource): ModelSource {
@@ -19,15 +20,29 @@ export function safetensorsModel(
   tensors: ReadonlyMap<string, SourceTensor>,
   metadata: ReadonlyMap<string, string>,
 ): ModelSource {
+  const compressed = findCompressed(tensors);
   return {
     format,
     path,
     files: files.map((file) => resolve(file.path)),
-    tensors,
+    tensors: compressed?.tensors ?? tensors,
     metadata,
-    ...safetensorsWeights(tensors),
+    ...weightsOf(tensors, compressed),
     close: () => {
       for (const file of files) file.release();
     },
+  };
+}
+
+function weightsOf(
+  tensors: ReadonlyMap<string, SourceTensor>,
+  compressed: CompressedTensors | undefined,
+): Pick<ModelSource, 'matmuls' | 'asMatmul'> {
+  if (compressed === undefined) return safetensorsWeights(tensors);
+  const { matmuls, asMatmul } = safetensorsWeights(compressed.tensors);
+  const codes = (name: string): QuantizedCodes | undefined => compressed.quantized.get(name);
+  return {
+    matmuls: new Map([...matmuls].map(([name, weight]) => [name, withCodes(weight, codes(name))!])),
+    asMatmul: (name) => withCodes(asMatmul(name), codes(name)),
   };
 }

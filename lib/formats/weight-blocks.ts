@@ -117,6 +117,12 @@ function* keptBlocks({ tensor, weight }: WeightStep): Generator<CodeBlock> {
   const expected = granularity === 'per-tensor' ? 1 : weight.n;
   checkCount(tensor, 'scales', allScales, expected);
   if (allZeroPoints !== null) checkCount(tensor, 'zero points', allZeroPoints, expected);
+  if (!native.extendRange(allScales, new Float32Array(2))) {
+    throw new QgemmError(
+      'ERR_QGEMM_RANGE',
+      `tensor ${show(tensor.name)} must have finite scales, but has NaN or an infinity`,
+    );
+  }
   const most = rowsPerBlock(weight);
   const buffer = new Uint8Array(most * weight.k);
   for (let row = 0; row < weight.n; row += most) {

@@ -5,6 +5,7 @@ import { convert, inspect, loadModel, QgemmError, verify } from '../../lib/index
 import { temporaryFolder } from '../support/safetensors.js';
 import { writeFiles } from '../support/tfjs.js';
 import { shardedCases, tfjsCases } from './folder-cases.js';
+import { compressedCases } from './compressed-cases.js';
 import { ggufCases } from './gguf-cases.js';
 import { onnxCases } from './onnx-cases.js';
 import { packedCases, soundPackedFile } from './packed-cases.js';
@@ -49,6 +50,16 @@ describe('hostile safetensors files', () => {
     // An empty file cannot be mapped at all.
     await refused(bytes.length === 0 ? 'ERR_QGEMM_IO' : code, () => loadModel(input));
     await refused(bytes.length === 0 ? 'ERR_QGEMM_IO' : code, () => loadModel(input, { map: false }));
+  });
+});
+
+describe('hostile weights of compressed-tensors', () => {
+  it.each(compressedCases)('$name: $code', async ({ code, bytes }) => {
+    const folder = temporaryFolder();
+    const input = join(folder, 'model.safetensors');
+    writeFileSync(input, bytes);
+    await refusedEverywhere(code, folder, input);
+    await refusedEverywhere(code, folder, folder);
   });
 });
 

@@ -1,0 +1,82 @@
+import { FileSource, readBytes } from './file.js';
+import { parseJson, type JsonValue } from './json.js';
+import { MAX_CONFIG_BYTES } from './limits.js';
+import { QgemmError, show } from '../errors.js';
+import type { Plan, WeightRule } from './writer.js';
+
+/** The text of config.json: the source's, where it has one, with the `quantization_config` of the plan. */
+export function compressedConfig(path: string | undefined, plan: Plan): Uint8Array {
+  const config = path === undefined ? new Map<string, JsonValue>() : readConfig(path);
+  config.set('quantization_config', toJsonValue(quantizationConfig(plan)));
+  return Buffer.from(`${JSON.stringify(fromJsonValue(config), null, 2)}\n`);
+}
+
+function readConfig(path: string): Map<string, JsonValue> {
+  const file = new FileSource(path);
+  try {
+    if (file.size > MAX_CONFIG_BYTES) {
+      throw new QgemmError(
+        'ERR_QGEMM_LIMIT',
+        `${show(path)} must have at most ${MAX_CONFIG_BYTES} bytes, got ${file.size}`,
+      );
+    }
+    const json = parseJson(readBytes(file, 0, file.size), { what: show(path) });
+    if (!(json instanceof Map)) throw new QgemmError('ERR_QGEMM_FORMAT', `${show(path)} must be a JSON object`);
+    return json;
+  } finally {
+    file.release();
+  }
+}
+
+function quantizationConfig(plan: Plan): object {
+  const groups = new Map<string, { rule: WeightRule; modules: string[] }>();
+  for (const { tensor, rule } of plan.packed) {
+    const key = `${rule.granularity} ${rule.symmetric}`;
+    const group = groups.get(key) ?? { rule, modules: [] };
+    group.modules.push(moduleOf(tensor.name));
+    groups.set(key, group);
+  }
+  const ignored = plan.kept.filter(({ tensor }) => tensor.name.endsWith('.weight') && tensor.shape.length === 2);
+  const entries = [...groups.values()].map(({ rule, modules }, index) => [
+    `group_${index}`,
+    {
+      // By their class where all are alike; what is not quantized is ignored by name.
+      targets: groups.size === 1 ? ['Linear'] : modules,
+      weights: codes(rule.symmetric, rule.granularity === 'per-tensor' ? 'tensor' : 'channel', false),
+      input_activations: codes(rule.activations === 'symmetric', 'token', true),
+      output_activations: null,
+      format: 'int-quantized',
+    },
+  ]);
+  return {
+    quant_method: 'compressed-tensors',
+    format: 'int-quantized',
+    quantization_status: 'compressed',
+    config_groups: Object.fromEntries(entries) as object,
+    ignore: ignored.map(({ tensor }) => moduleOf(tensor.name)),
+    kv_cache_scheme: null,
+  };
+}
+
+function codes(symmetric: boolean, strategy: string, dynamic: boolean): object {
+  return { num_bits: 8, type: 'int', symmetric, strategy, dynamic };
+}
+
+function moduleOf(name: string): string {
+  return name.slice(0, -'.weight'.length);
+}
+
+function toJsonValue(value: unknown): JsonValue {
+  if (Array.isArray(value)) return value.map(toJsonValue);
+  if (typeof value !== 'object' || value === null) return value as JsonValue;
+  return new Map(Object.entries(value).map(([key, item]) => [key, toJsonValue(item)]));
+}
+
+/** Objects without a prototype: a key may have any name. */
+function fromJsonValue(value: JsonValue): unknown {
+  if (Array.isArray(value)) return value.map(fromJsonValue);
+  if (!(value instanceof Map)) return value;
+  const object = Object.create(null) as Record<string, unknown>;
+  for (const [key, item] of value) object[key] = fromJsonValue(item);
+  return object;
+}
