@@ -1,0 +1,25 @@
+import { shardedCases, tfjsCases, type FolderCase } from './folder-cases.js';
+import { ggufCases } from './gguf-cases.js';
+import { onnxCases } from './onnx-cases.js';
+import { packedCases } from './packed-cases.js';
+import { checkpointCases, pickleCases } from './pytorch-cases.js';
+import { safetensorsCases, type HostileCase } from './safetensors-cases.js';
+import { npyCases, zipCases } from './zip-cases.js';
+
+const asFiles =
+  (name: string) =>
+  (one: HostileCase): FolderCase => ({ name: one.name, code: one.code, files: { [name]: one.bytes } });
+
+/** Every malformed model that must be refused, by format. The first file of each is the one that is opened. */
+export const CATALOGUE: Readonly<Record<string, readonly FolderCase[]>> = {
+  safetensors: safetensorsCases.map(asFiles('model.safetensors')),
+  'safetensors in shards': shardedCases,
+  'packed safetensors': packedCases.map(asFiles('model.safetensors')),
+  'TensorFlow.js': tfjsCases,
+  GGUF: ggufCases.map(asFiles('model.gguf')),
+  ONNX: onnxCases,
+  zip: zipCases.map(asFiles('model.bin')),
+  NumPy: npyCases.map(asFiles('model.npy')),
+  pickle: pickleCases.map(asFiles('model.bin')),
+  'PyTorch checkpoint': checkpointCases.map(asFiles('model.pt')),
+};
