@@ -16,6 +16,12 @@ export {
 export type { QuantizedInput } from './linear-input.js';
 export type { Activation, CodeParameters, LinearOptions, OutputArray, OutputDType } from './linear-options.js';
 export { matmulInteger, type MatmulIntegerOptions } from './matmul-integer.js';
+export {
+  matmulQuantized,
+  matmulQuantizedAsync,
+  type MatmulQuantizedAsyncOptions,
+  type MatmulQuantizedOptions,
+} from './matmul-quantized.js';
 export { loadModel, type LoadOptions, type Model, type ModelLinearOptions } from './model.js';
 export type { ModelTensor, TensorData } from './model-tensor.js';
 export { PackedWeights, type PackOptions, type WeightsHandle } from './packed-weights.js';

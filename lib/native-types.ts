@@ -84,6 +84,31 @@ export interface NativeQuantize {
     bZeroPoint: number,
     out: Int32Array,
   ): void;
+  /** out = scale * a . b per item of the batch, a [batch, m, k], b [batch, k, n] or with `transposeB` [batch, n, k]. */
+  matmulQuantized(
+    a: Float32Array,
+    b: Float32Array,
+    batch: number,
+    m: number,
+    n: number,
+    k: number,
+    transposeB: boolean,
+    scale: number,
+    out: Float32Array,
+  ): void;
+  /** As linearForwardAllAsync: copies a and b, and returns an id for `linearCancel`. */
+  matmulQuantizedAsync(
+    a: Float32Array,
+    b: Float32Array,
+    batch: number,
+    m: number,
+    n: number,
+    k: number,
+    transposeB: boolean,
+    scale: number,
+    result: Float32Array,
+    done: (error: Error | null) => void,
+  ): number;
 }
 
 /** Opaque: a type-tagged native object that holds one reference to packed weights. */

@@ -17,6 +17,7 @@
       "native/core/gguf_k_blocks.cc",
       "native/core/gguf_quantize.cc",
       "native/core/matmul_integer.cc",
+      "native/core/matmul_quantized.cc",
       "native/core/pack.cc",
       "native/core/pin_library.cc",
       "native/core/prepare_rows.cc",
@@ -25,6 +26,7 @@
       "native/core/quantize_weights.cc",
       "native/core/ranges.cc",
       "native/core/reference.cc",
+      "native/core/reference_pack.cc",
       "native/core/reference_quantize.cc",
       "native/core/registry.cc",
       "native/core/slab.cc",
@@ -48,6 +50,7 @@
       "native/addon/linear_async.cc",
       "native/addon/linear_call.cc",
       "native/addon/mapping.cc",
+      "native/addon/matmul_quantized.cc",
       "native/addon/quantize.cc",
       "native/addon/tensor_tools.cc",
       "native/addon/weight_blocks.cc",
@@ -57,12 +60,14 @@
     "qgemm_scalar_sources": [
       "native/kernels/scalar/gemm_f32_scalar.cc",
       "native/kernels/scalar/gemm_u8s8f32_scalar.cc",
+      "native/kernels/scalar/pack_scalar.cc",
       "native/kernels/scalar/quantize_row_scalar.cc",
       "native/kernels/scalar/quantize_tensor_scalar.cc"
     ],
     "qgemm_avx2_sources": [
       "native/kernels/x86/gemm_f32_avx2.cc",
       "native/kernels/x86/gemm_u8s8f32_avx2.cc",
+      "native/kernels/x86/pack_avx2.cc",
       "native/kernels/x86/quantize_row_avx2.cc",
       "native/kernels/x86/quantize_tensor_avx2.cc"
     ],
@@ -86,6 +91,7 @@
     ],
     "qgemm_avx512_sources": [
       "native/kernels/x86/gemm_f32_avx512.cc",
+      "native/kernels/x86/pack_avx512.cc",
       "native/kernels/x86/quantize_row_avx512.cc",
       "native/kernels/x86/quantize_tensor_avx512.cc"
     ],
@@ -122,6 +128,7 @@
     "qgemm_neon_sources": [
       "native/kernels/arm/gemm_f32_neon.cc",
       "native/kernels/arm/gemm_u8s8f32_neon.cc",
+      "native/kernels/arm/pack_neon.cc",
       "native/kernels/arm/quantize_row_neon.cc",
       "native/kernels/arm/quantize_tensor_neon.cc"
     ],

@@ -14,6 +14,7 @@
 #include "addon/gguf.h"
 #include "addon/linear.h"
 #include "addon/mapping.h"
+#include "addon/matmul_quantized.h"
 #include "addon/quantize.h"
 #include "addon/tensor_tools.h"
 #include "addon/weight_blocks.h"
@@ -79,6 +80,7 @@ napi_value init(napi_env env, napi_value exports) {
   init_linear(env, exports);
   init_linear_call(env, exports);
   init_linear_async(env, exports);
+  init_matmul_quantized(env, exports);
   return exports;
 }
 

@@ -14,6 +14,8 @@ using args_quantize_row_f32u8 = QuantizeRowArgs;
 using args_minmax_f32 = MinMaxArgs;
 using args_quantize_f32i8 = const QuantizeArgs;
 using args_dequantize_i8f32 = const DequantizeArgs;
+using args_pack_rows_u8s8 = const PackRowsArgs;
+using args_quantize_columns_f32s8 = const QuantizeColumnsArgs;
 #include "kernels/kernels.inc"
 #undef QGEMM_GEMM_KERNEL
 #undef QGEMM_ROW_KERNEL
@@ -31,7 +33,16 @@ namespace {
 [[maybe_unused]] constexpr uint32_t features_neoni8mm = kNeon | kNeonI8mm;
 
 // One line of kernels.inc, whatever its operation; the tables below pick theirs.
-enum class Op { gemm_u8s8f32, gemm_f32, quantize_row_f32u8, minmax_f32, quantize_f32i8, dequantize_i8f32 };
+enum class Op {
+  gemm_u8s8f32,
+  gemm_f32,
+  quantize_row_f32u8,
+  minmax_f32,
+  quantize_f32i8,
+  dequantize_i8f32,
+  pack_rows_u8s8,
+  quantize_columns_f32s8
+};
 
 constexpr size_t kMaxKernels = 32;
 
@@ -124,6 +135,10 @@ KernelList<QuantizeRowFn> quantize_row_kernels() { return list<Op::quantize_row_
 KernelList<MinMaxFn> minmax_kernels() { return list<Op::minmax_f32, MinMaxFn>(); }
 KernelList<QuantizeFn> quantize_kernels() { return list<Op::quantize_f32i8, QuantizeFn>(); }
 KernelList<DequantizeFn> dequantize_kernels() { return list<Op::dequantize_i8f32, DequantizeFn>(); }
+KernelList<PackRowsFn> pack_rows_kernels() { return list<Op::pack_rows_u8s8, PackRowsFn>(); }
+KernelList<QuantizeColumnsFn> quantize_columns_kernels() {
+  return list<Op::quantize_columns_f32s8, QuantizeColumnsFn>();
+}
 
 bool read_dispatch_config(uint32_t detected, const char* max_isa, const char* kernel, DispatchConfig* config,
                           std::string* error, bool* isa_missing) {
@@ -152,7 +167,9 @@ bool read_dispatch_config(uint32_t detected, const char* max_isa, const char* ke
         !find_kernel(quantize_row_kernels(), kernel, &needed, &names) &&
         !find_kernel(minmax_kernels(), kernel, &needed, &names) &&
         !find_kernel(quantize_kernels(), kernel, &needed, &names) &&
-        !find_kernel(dequantize_kernels(), kernel, &needed, &names)) {
+        !find_kernel(dequantize_kernels(), kernel, &needed, &names) &&
+        !find_kernel(pack_rows_kernels(), kernel, &needed, &names) &&
+        !find_kernel(quantize_columns_kernels(), kernel, &needed, &names)) {
       *error = "QGEMM_KERNEL must be one of " + names + ", got \"" + kernel + "\"";
       return false;
     }
@@ -184,6 +201,12 @@ const Kernel<QuantizeFn>& choose_quantize(const DispatchConfig& config) {
 }
 const Kernel<DequantizeFn>& choose_dequantize(const DispatchConfig& config) {
   return choose(dequantize_kernels(), config, 1);
+}
+const Kernel<PackRowsFn>& choose_pack_rows(const DispatchConfig& config) {
+  return choose(pack_rows_kernels(), config, 1);
+}
+const Kernel<QuantizeColumnsFn>& choose_quantize_columns(const DispatchConfig& config) {
+  return choose(quantize_columns_kernels(), config, 1);
 }
 
 const char* best_isa(const DispatchConfig& config) {

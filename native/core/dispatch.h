@@ -22,6 +22,8 @@ KernelList<QuantizeRowFn> quantize_row_kernels();
 KernelList<MinMaxFn> minmax_kernels();
 KernelList<QuantizeFn> quantize_kernels();
 KernelList<DequantizeFn> dequantize_kernels();
+KernelList<PackRowsFn> pack_rows_kernels();
+KernelList<QuantizeColumnsFn> quantize_columns_kernels();
 
 /// What the environment asks for. `max_isa` limits `features`; `kernel` is a demand for its operation.
 struct DispatchConfig {
@@ -45,6 +47,8 @@ const Kernel<QuantizeRowFn>& choose_quantize_row(const DispatchConfig& config);
 const Kernel<MinMaxFn>& choose_minmax(const DispatchConfig& config);
 const Kernel<QuantizeFn>& choose_quantize(const DispatchConfig& config);
 const Kernel<DequantizeFn>& choose_dequantize(const DispatchConfig& config);
+const Kernel<PackRowsFn>& choose_pack_rows(const DispatchConfig& config);
+const Kernel<QuantizeColumnsFn>& choose_quantize_columns(const DispatchConfig& config);
 
 /// The tag of the best ISA among `features` that an int8 kernel uses: what cpuInfo().isa reports.
 const char* best_isa(const DispatchConfig& config);

@@ -17,6 +17,10 @@ void minmax(MinMaxArgs* args);
 void quantize(const QuantizeArgs& args);
 void dequantize(const DequantizeArgs& args);
 
+/// What a PackRowsFn and a QuantizeColumnsFn must give.
+void pack_rows(const PackRowsArgs& args);
+void quantize_columns(const QuantizeColumnsArgs& args);
+
 /// What a GemmU8S8Fn must give; any m and n, over as many panels as n needs.
 void gemm_u8s8(const GemmU8S8Args& args);
 

@@ -154,6 +154,29 @@ struct DequantizeArgs {
 };
 using DequantizeFn = void (*)(const DequantizeArgs*);
 
+/// Arranges 32 rows of uint8 codes around 128, each along k, as one panel: panel[k/4, j, k%4] = q[j][k] - 128.
+struct PackRowsArgs {
+  const uint8_t* q;  // [32, k]
+  size_t ld;         // bytes between rows
+  size_t k;          // a multiple of 64
+  int8_t* panel;     // [k/4, 32, 4]
+};
+using PackRowsFn = void (*)(const PackRowsArgs*);
+
+/// Quantizes columns of a float32 matrix to int8 and arranges them as one panel:
+///   panel[k/4, j, k%4] = clamp(rne(x[k][j] * factor[j]), -127, 127), NaN gives 0; column_sums[j] = sum over k of that
+/// What lies beyond n columns and k rows is 0.
+struct QuantizeColumnsArgs {
+  const float* x;  // [k, n]
+  size_t ld;       // elements between rows
+  size_t k, padded_k;
+  size_t n;              // 1..32
+  const float* factors;  // [32], 1/scale
+  int8_t* panel;         // [padded_k/4, 32, 4]
+  int32_t* column_sums;  // [32]
+};
+using QuantizeColumnsFn = void (*)(const QuantizeColumnsArgs*);
+
 /// One line of kernels.inc.
 template <typename Fn>
 struct Kernel {

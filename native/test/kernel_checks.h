@@ -16,6 +16,8 @@ void check_quantize_row(const Kernel<QuantizeRowFn>& kernel);
 void check_minmax(const Kernel<MinMaxFn>& kernel);
 void check_quantize(const Kernel<QuantizeFn>& kernel);
 void check_dequantize(const Kernel<DequantizeFn>& kernel);
+void check_pack_rows(const Kernel<PackRowsFn>& kernel);
+void check_quantize_columns(const Kernel<QuantizeColumnsFn>& kernel);
 
 /// The driver with this kernel forced, m 1..mr+1, n 1..2nr+1, k 1..4kr+1 and ragged larger shapes.
 void check_driver_u8s8(const Kernel<GemmU8S8Fn>& kernel);

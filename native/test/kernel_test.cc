@@ -38,6 +38,8 @@ QGEMM_TEST(kernel) {
   check_list<MinMaxFn>(minmax_kernels(), check_minmax, nullptr);
   check_list<QuantizeFn>(quantize_kernels(), check_quantize, nullptr);
   check_list<DequantizeFn>(dequantize_kernels(), check_dequantize, nullptr);
+  check_list<PackRowsFn>(pack_rows_kernels(), check_pack_rows, nullptr);
+  check_list<QuantizeColumnsFn>(quantize_columns_kernels(), check_quantize_columns, nullptr);
   EXPECT(found || wanted == "--list", "there is no kernel named \"%s\" in this binary", wanted.c_str());
 }
 

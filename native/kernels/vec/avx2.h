@@ -78,6 +78,21 @@ static inline void i32_store4_u8(uint8_t* p, I32 a, I32 b, I32 c, I32 d) {
   const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permutevar8x32_epi32(bytes, order));
 }
+static inline __m128i load_words(const uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
+// Rows r, r + 4, ... are the 128-bit lanes of one register: a 4x4 transposition within lanes does the rest.
+static inline void i32_load_transposed(const uint8_t* p, size_t ld, I32* out) {
+  I32 rows[4];
+  for (int r = 0; r < 4; ++r) {
+    const uint8_t* row = p + r * ld;
+    rows[r] = _mm256_inserti128_si256(_mm256_castsi128_si256(load_words(row)), load_words(row + 4 * ld), 1);
+  }
+  const I32 low01 = _mm256_unpacklo_epi32(rows[0], rows[1]), high01 = _mm256_unpackhi_epi32(rows[0], rows[1]);
+  const I32 low23 = _mm256_unpacklo_epi32(rows[2], rows[3]), high23 = _mm256_unpackhi_epi32(rows[2], rows[3]);
+  out[0] = _mm256_unpacklo_epi64(low01, low23);
+  out[1] = _mm256_unpackhi_epi64(low01, low23);
+  out[2] = _mm256_unpacklo_epi64(high01, high23);
+  out[3] = _mm256_unpackhi_epi64(high01, high23);
+}
 static inline float f32_reduce_min(F32 v) {
   __m128 x = _mm_min_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
   x = _mm_min_ps(x, _mm_movehl_ps(x, x));

@@ -78,6 +78,24 @@ static inline void i32_store4_u8(uint8_t* p, I32 a, I32 b, I32 c, I32 d) {
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   _mm512_storeu_si512(p, _mm512_permutexvar_epi32(order, bytes));
 }
+static inline __m128i load_words(const uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
+// Rows r, r + 4, ... are the 128-bit lanes of one register: a 4x4 transposition within lanes does the rest.
+static inline void i32_load_transposed(const uint8_t* p, size_t ld, I32* out) {
+  I32 rows[4];
+  for (int r = 0; r < 4; ++r) {
+    const uint8_t* row = p + r * ld;
+    I32 v = _mm512_castsi128_si512(load_words(row));
+    v = _mm512_inserti32x4(v, load_words(row + 4 * ld), 1);
+    v = _mm512_inserti32x4(v, load_words(row + 8 * ld), 2);
+    rows[r] = _mm512_inserti32x4(v, load_words(row + 12 * ld), 3);
+  }
+  const I32 low01 = _mm512_unpacklo_epi32(rows[0], rows[1]), high01 = _mm512_unpackhi_epi32(rows[0], rows[1]);
+  const I32 low23 = _mm512_unpacklo_epi32(rows[2], rows[3]), high23 = _mm512_unpackhi_epi32(rows[2], rows[3]);
+  out[0] = _mm512_unpacklo_epi64(low01, low23);
+  out[1] = _mm512_unpackhi_epi64(low01, low23);
+  out[2] = _mm512_unpacklo_epi64(high01, high23);
+  out[3] = _mm512_unpackhi_epi64(high01, high23);
+}
 static inline float f32_reduce_min(F32 v) { return _mm512_reduce_min_ps(v); }
 static inline float f32_reduce_max(F32 v) { return _mm512_reduce_max_ps(v); }
 

@@ -95,6 +95,16 @@ static inline void i32_store4_u8(uint8_t* p, I32 a, I32 b, I32 c, I32 d) {
   const uint16x8_t high = vcombine_u16(vqmovun_s32(c), vqmovun_s32(d));
   vst1q_u8(p, vcombine_u8(vqmovn_u16(low), vqmovn_u16(high)));
 }
+static inline void i32_load_transposed(const uint8_t* p, size_t ld, I32* out) {
+  I32 rows[4];
+  for (int r = 0; r < 4; ++r) rows[r] = vreinterpretq_s32_u8(vld1q_u8(p + r * ld));
+  const I32 even_low = vzip1q_s32(rows[0], rows[2]), even_high = vzip2q_s32(rows[0], rows[2]);
+  const I32 odd_low = vzip1q_s32(rows[1], rows[3]), odd_high = vzip2q_s32(rows[1], rows[3]);
+  out[0] = vzip1q_s32(even_low, odd_low);
+  out[1] = vzip2q_s32(even_low, odd_low);
+  out[2] = vzip1q_s32(even_high, odd_high);
+  out[3] = vzip2q_s32(even_high, odd_high);
+}
 static inline float f32_reduce_min(F32 v) { return vminvq_f32(v); }  // lanes must be numbers
 static inline float f32_reduce_max(F32 v) { return vmaxvq_f32(v); }
 

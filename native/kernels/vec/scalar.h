@@ -115,6 +115,8 @@ static inline void i32_store4_u8(uint8_t* p, I32 a, I32 b, I32 c, I32 d) {
   i32_store_u8(p + 2, c);
   i32_store_u8(p + 3, d);
 }
+// Four neighbouring words of each of kLanes rows, `ld` bytes apart: lane i of out[w] is word w of row i.
+static inline void i32_load_transposed(const uint8_t* p, size_t, I32* out) { memcpy(out, p, 4 * sizeof(I32)); }
 static inline float f32_reduce_min(F32 v) { return v; }
 static inline float f32_reduce_max(F32 v) { return v; }
 
