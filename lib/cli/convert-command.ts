@@ -8,7 +8,7 @@ import { decibels } from '../report/html.js';
 import { Interrupted } from './errors.js';
 import { progressView } from './progress.js';
 import { writeReport } from './report-file.js';
-import { formatBytes, formatSeconds, printable, toJson } from './text.js';
+import { formatBytes, formatSeconds, formatTable, printable, toJson } from './text.js';
 
 /** Flags that are options of `convert` under the same name. */
 const PASSED_ON = [
@@ -21,6 +21,8 @@ const PASSED_ON = [
   'nonFinite',
   'include',
   'exclude',
+  'recipe',
+  'dryRun',
   'resume',
 ] as const;
 
@@ -72,6 +74,8 @@ export function addConvert(program: Command): void {
     )
     .option('--include <glob>', 'quantize these tensors instead of those found by rule (repeatable)', collect)
     .option('--exclude <glob>', 'keep these tensors as they are (repeatable)', collect)
+    .option('--recipe <file>', 'rules for single weights (JSON)')
+    .option('--dry-run', 'print what would be written, and write nothing')
     .option('--resume', 'go on where a process that was killed has stopped')
     .option('--report <file>', 'compare with the input, and write a page (HTML) with the errors of all weights')
     .option('--json', 'report as JSON on standard output, progress as JSON lines on standard error')
@@ -99,8 +103,8 @@ async function run(input: string, flags: Flags): Promise<void> {
     view.end();
     restore();
   }
-  if (flags.report !== undefined) writeReport(flags.report, report.errors!);
-  process.stdout.write(flags.json ? `${toJson(report)}\n` : summary(report));
+  if (flags.report !== undefined && report.errors !== undefined) writeReport(flags.report, report.errors);
+  process.stdout.write(flags.json ? `${toJson(report)}\n` : flags.dryRun ? planTable(report) : summary(report));
 }
 
 const SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
@@ -119,6 +123,21 @@ function abortOnSignals(): { signal: AbortSignal; restore: () => void } {
     for (const name of names) process.off(name, stop);
   };
   return { signal: controller.signal, restore };
+}
+
+function planTable({ tensors, bytesBefore, bytesAfter }: ConvertReport): string {
+  const table = formatTable(tensors, [
+    { title: 'action', value: ({ action }) => action },
+    { title: 'shape', value: ({ dtype, shape }) => `${dtype} [${shape.join(', ')}]` },
+    { title: 'before', value: (tensor) => formatBytes(tensor.bytesBefore), right: true },
+    { title: 'after', value: (tensor) => formatBytes(tensor.bytesAfter), right: true },
+    {
+      title: 'stored as',
+      value: ({ storedAs, codesKept, reason }) => (codesKept ? 'its own codes' : (storedAs ?? reason ?? '')),
+    },
+    { title: 'tensor', value: ({ name }) => printable(name) },
+  ]);
+  return `${table}\n\n${formatBytes(bytesBefore)} -> ${formatBytes(bytesAfter)}; nothing was written\n`;
 }
 
 function summary(report: ConvertReport): string {

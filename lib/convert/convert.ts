@@ -3,6 +3,7 @@ import { QgemmError, show } from '../errors.js';
 import { openModel } from '../formats/open.js';
 import { isPacked } from '../formats/packed.js';
 import type { ModelSource } from '../formats/source.js';
+import type { OutputLayout } from '../formats/writer.js';
 import { AtomicOutput } from './atomic-output.js';
 import { nodeFileSystem, type FileSystem } from './file-system.js';
 import { conversionIdentity } from './journal.js';
@@ -54,6 +55,10 @@ export async function convertWith(
     checkOutput(source, output);
     const plan = planConversion(source, settings);
     const layout = writer.layout(source, plan);
+    if (settings.dryRun) {
+      const paths = { input, output, format: source.format };
+      return makeReport(paths, settings, plan, layout, layoutBytes(layout), (performance.now() - started) / 1000);
+    }
     const rules = plan.packed.map(({ rule, codesKept }) => ({ ...rule, codesKept }));
     const identity = conversionIdentity(source.files.map(fileIdentity), [version, writer.format, rules], layout);
     const file = new AtomicOutput(output, { folder: writer.folder, layout, identity, resume, fileSystem });
@@ -78,6 +83,10 @@ export async function convertWith(
 /** While the source can still be read: the output may replace it. */
 function measure(source: ModelSource, file: AtomicOutput, signal: AbortSignal | undefined): Promise<VerifyReport> {
   return compareModels(source, file.temporary, { histograms: true, ...(signal && { signal }) });
+}
+
+function layoutBytes({ files }: OutputLayout): number {
+  return files.flatMap(({ steps }) => steps).reduce((bytes, { byteLength }) => bytes + byteLength, 0);
 }
 
 /** Changes when a file does. */

@@ -9,6 +9,7 @@ import {
   type WeightNumerics,
   type WeightScheme,
 } from '../schemes.js';
+import { readRecipe, type RecipeRule } from './recipe.js';
 import { WRITERS, findWriter } from './writers.js';
 
 /** Where a conversion is. */
@@ -47,6 +48,10 @@ export interface ConvertOptions {
   include?: readonly string[];
   /** Names of tensors to keep as they are. Stronger than `include`. */
   exclude?: readonly string[];
+  /** Path of a JSON file of rules for single weights (docs/converting.md); the first whose glob matches counts. */
+  recipe?: string;
+  /** Reports what would be written, and writes nothing. */
+  dryRun?: boolean;
   /** Goes on where a process that was killed in the same conversion has stopped; without one, begins anew. */
   resume?: boolean;
   /**
@@ -61,8 +66,11 @@ export interface ConvertOptions {
 }
 
 /** Options with every default filled in. */
-export type ConvertSettings = Required<Omit<ConvertOptions, 'format' | 'onProgress' | 'signal'>> &
-  Pick<ConvertOptions, 'onProgress' | 'signal'> & { readonly writer: ModelWriter };
+export type ConvertSettings = Required<Omit<ConvertOptions, 'format' | 'recipe' | 'onProgress' | 'signal'>> &
+  Pick<ConvertOptions, 'onProgress' | 'signal'> & {
+    readonly writer: ModelWriter;
+    readonly recipe: readonly RecipeRule[];
+  };
 
 const KNOWN = [
   'format',
@@ -75,6 +83,8 @@ const KNOWN = [
   'nonFinite',
   'include',
   'exclude',
+  'recipe',
+  'dryRun',
   'resume',
   'measure',
   'onProgress',
@@ -106,6 +116,8 @@ export function checkConvertOptions(value: unknown): ConvertSettings {
     nonFinite: checkOneOf('nonFinite', nonFinite, ['error', 'clip']),
     include: globs('include', options.include),
     exclude: globs('exclude', options.exclude),
+    recipe: options.recipe === undefined ? [] : readRecipe(checkPath('recipe', options.recipe)),
+    dryRun: flag('dryRun', options.dryRun, false),
     resume: flag('resume', options.resume, false),
     measure: flag('measure', options.measure, false),
     ...(onProgress && { onProgress }),

@@ -1,3 +1,4 @@
+import { checkOneOf } from '../check.js';
 import { QgemmError, show } from '../errors.js';
 import { dtypeBits } from '../formats/dtypes.js';
 import { MAX_PACKED_ELEMENTS } from '../formats/limits.js';
@@ -5,7 +6,8 @@ import type { MatmulWeight, ModelSource, SourceTensor } from '../formats/source.
 import type { KeepStep, Plan, WeightRule, WeightStep } from '../formats/writer.js';
 import { maxK } from '../schemes.js';
 import { matchesGlob } from './glob.js';
-import type { ConvertSettings } from './options.js';
+import { checkNumerics, type ConvertSettings } from './options.js';
+import { findRule } from './recipe.js';
 
 /**
  * Decides for every tensor whether it is packed or kept.
@@ -13,7 +15,8 @@ import type { ConvertSettings } from './options.js';
  * @throws QgemmError ARGUMENT for a glob that matches nothing, LIMIT for a weight that was asked for and is too large
  */
 export function planConversion(source: ModelSource, settings: ConvertSettings): Plan {
-  for (const glob of [...settings.include, ...settings.exclude]) checkGlob(glob, source);
+  const globs = [...settings.include, ...settings.exclude, ...settings.recipe.map(({ match }) => match)];
+  for (const glob of globs) checkGlob(glob, source);
   const selected = selectWeights(source, settings);
   const packed: WeightStep[] = [];
   const biases = new Map<string, string>();
@@ -47,10 +50,10 @@ function checkGlob(glob: string, source: ModelSource): void {
   );
 }
 
-function selectWeights(source: ModelSource, { include, exclude }: ConvertSettings): Map<string, MatmulWeight> {
+function selectWeights(source: ModelSource, { include, exclude, recipe }: ConvertSettings): Map<string, MatmulWeight> {
   const selected = new Map<string, MatmulWeight>();
   for (const name of source.tensors.keys()) {
-    if (matchesAny(exclude, name)) continue;
+    if (matchesAny(exclude, name) || findRule(recipe, name)?.keep === true) continue;
     const known = source.matmuls.get(name);
     const weight =
       include.length === 0 ? known : matchesAny(include, name) ? (known ?? source.asMatmul(name)) : undefined;
@@ -84,15 +87,26 @@ function weightStep(source: ModelSource, name: string, weight: MatmulWeight, set
   // A bias that the user excludes is a tensor like others.
   const named = weight.bias !== undefined && !matchesAny(exclude, weight.bias) ? weight.bias : undefined;
   const bias = named === undefined ? undefined : source.tensors.get(named);
-  const wanted = ruleOf(settings);
+  const wanted = ruleOf(name, settings);
   const codesKept = weight.quantized !== undefined && wanted.scheme === 'int8' && !settings.requantize;
   const rule = codesKept ? keptRule(weight, wanted) : wanted;
   return { tensor: source.tensors.get(name)!, weight, rule, bias, codesKept };
 }
 
-function ruleOf(settings: ConvertSettings): WeightRule {
+/** What the options say, and what a recipe says about this weight instead. */
+function ruleOf(name: string, settings: ConvertSettings): WeightRule {
   const { scheme, granularity, symmetric, activations, numerics, nonFinite } = settings;
-  return { scheme, granularity, symmetric, activations, numerics, rejectNonFinite: nonFinite === 'error' };
+  const own = findRule(settings.recipe, name);
+  const rule = {
+    scheme: own?.scheme ?? scheme,
+    granularity: own?.granularity ?? granularity,
+    symmetric: own?.symmetric ?? symmetric,
+    activations: own?.activations ?? activations,
+    numerics: own?.numerics ?? numerics,
+  };
+  checkOneOf(`scheme of ${show(name)}`, rule.scheme, settings.writer.schemes);
+  checkNumerics(rule.scheme, rule.symmetric, rule.numerics);
+  return { ...rule, rejectNonFinite: nonFinite === 'error' };
 }
 
 /** What the source's own codes are. uint8 codes around 128 are int8 codes around 0. */

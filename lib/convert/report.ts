@@ -1,6 +1,6 @@
 import type { SourceTensor } from '../formats/source.js';
 import type { VerifyReport } from '../verify-report.js';
-import type { OutputLayout, Plan } from '../formats/writer.js';
+import type { OutputLayout, Plan, WeightRule } from '../formats/writer.js';
 import type { ActivationRange, WeightGranularity, WeightNumerics, WeightScheme } from '../schemes.js';
 import type { ConvertSettings } from './options.js';
 
@@ -17,6 +17,8 @@ export interface ConvertedTensor {
   readonly bytesAfter: number;
   /** Why a matmul weight was kept. */
   readonly reason?: string;
+  /** How a packed weight is stored, such as `int8 per-channel symmetric`. */
+  readonly storedAs?: string;
   /** Present where the codes of a weight that was quantized already are those of the source. */
   readonly codesKept?: true;
 }
@@ -49,9 +51,15 @@ export interface ConvertReport {
 /** One line per tensor, in the order of the output. */
 export function reportTensors(plan: Plan, layout: OutputLayout): ConvertedTensor[] {
   const tensors: ConvertedTensor[] = [];
-  for (const { tensor, bias, codesKept } of plan.packed) {
+  for (const { tensor, bias, rule, codesKept } of plan.packed) {
     const bytesAfter = layout.weightBytes.get(tensor.name) ?? 0;
-    tensors.push({ ...describe(tensor), action: 'packed', bytesAfter, ...(codesKept && { codesKept }) });
+    tensors.push({
+      ...describe(tensor),
+      action: 'packed',
+      bytesAfter,
+      storedAs: storedAs(rule),
+      ...(codesKept && { codesKept }),
+    });
     if (bias !== undefined && plan.biases.get(bias.name) === tensor.name) {
       tensors.push({ ...describe(bias), action: 'bias', bytesAfter: layout.weightBytes.get(bias.name) ?? 0 });
     }
@@ -62,6 +70,12 @@ export function reportTensors(plan: Plan, layout: OutputLayout): ConvertedTensor
     tensors.push(reason === undefined ? line : { ...line, reason });
   }
   return tensors;
+}
+
+function storedAs({ scheme, granularity, symmetric, numerics }: WeightRule): string {
+  if (scheme !== 'int8') return scheme;
+  const formulas = numerics === 'qgemm' ? '' : `, ${numerics} numerics`;
+  return `int8 ${granularity} ${symmetric ? 'symmetric' : 'asymmetric'}${formulas}`;
 }
 
 export function makeReport(
