@@ -163,7 +163,5 @@ check(existsSync(join(folder, 'node_modules/.bin/qgemm')), 'the command qgemm is
 smokeOtherNodes(folder);
 
 for (const problem of problems) console.error(`check-package: ${problem}`);
-console.log(
-  `check-package: ${problems.length === 0 ? 'passed' : `${problems.length} problems`}`,
-);
+console.log(`check-package: ${problems.length === 0 ? 'passed' : `${problems.length} problems`}`);
 process.exit(problems.length === 0 ? 0 : 1);

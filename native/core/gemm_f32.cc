@@ -37,14 +37,13 @@ void pack_task(void* opaque, size_t block) {
 
 }  // namespace
 
-Status prepare_rows_f32(size_t k, const float* x, size_t m, bool reject_non_finite, bool parallel,
-                        PreparedRows* out) {
+Status prepare_rows_f32(size_t k, const float* x, size_t m, bool reject_non_finite, bool parallel, PreparedRows* out) {
   if (reject_non_finite && !all_finite(x, m * k)) return Status::non_finite;
   const auto& kernel = choose_gemm_f32(dispatch_config(), m);
   const size_t blocks = (m + kernel.mr - 1) / kernel.mr;
   size_t elements, bytes;
-  if (!checked_multiply(blocks * kernel.mr, k, &elements) ||
-      !checked_multiply(elements, sizeof(float), &bytes) || !out->memory.ensure(bytes)) {
+  if (!checked_multiply(blocks * kernel.mr, k, &elements) || !checked_multiply(elements, sizeof(float), &bytes) ||
+      !out->memory.ensure(bytes)) {
     return Status::out_of_memory;
   }
   out->m = m;

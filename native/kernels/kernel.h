@@ -26,8 +26,8 @@ enum class Activation : uint32_t { none = 0, relu = 1, gelu = 2, gelu_tanh = 3, 
 /// Columns of one panel, and the multiples that N and K are padded to (docs/file-format.md).
 enum : size_t { kPanelColumns = 32, kPaddedK = 64 };
 
-/// 8-bit codes instead of float32 results: q = clamp(rne(y * factor) + zero_point, qmin, qmax); NaN gives zero_point. Int8
-/// and uint8 differ in the bounds only.
+/// 8-bit codes instead of float32 results: q = clamp(rne(y * factor) + zero_point, qmin, qmax); NaN gives zero_point.
+/// Int8 and uint8 differ in the bounds only.
 struct OutputCodes {
   float factor;           // 1/scale
   float lowest, highest;  // qmin and qmax less zero_point

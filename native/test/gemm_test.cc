@@ -115,7 +115,8 @@ QGEMM_TEST(a_cancelled_call_says_so) {
   Random random;
   const DriverCase c = DriverCase::int8(64, 512, 512, false, RowRange::asymmetric, &random);
   PreparedRows rows;
-  EXPECT(prepare_rows(dynamic_input(*c.weights), c.input(), c.m, false, true, &rows) == Status::ok, "prepare_rows failed");
+  EXPECT(prepare_rows(dynamic_input(*c.weights), c.input(), c.m, false, true, &rows) == Status::ok,
+         "prepare_rows failed");
   std::vector<float> y(c.m * c.weights->n);
   const std::atomic<bool> cancelled{true}, running{false};
   EXPECT(gemm(*c.weights, rows, c.epilogue(), y.data(), &cancelled) == Status::cancelled, "the call was not cancelled");
