@@ -105,7 +105,7 @@ describe('NumPy arrays', () => {
   });
 
   it('a large array in pieces: stored, compressed, transposed', () => {
-    const [rows, columns] = [700, 4000];
+    const [rows, columns] = [300, 4000];
     const large = values(rows * columns);
     const data = npyBytes({ shape: [columns, rows], fortran: true, data: large });
     for (const deflate of [false, true]) {
