@@ -3,7 +3,17 @@ import { FileSource } from './formats/file.js';
 import { openModel } from './formats/open.js';
 import { isPacked, readPackedHeader, type PackedHeader } from './formats/packed.js';
 import type { PackedRecord } from './formats/packed-record.js';
-import type { ModelSource } from './formats/source.js';
+import type { MatmulWeight, ModelSource } from './formats/source.js';
+
+/** How a weight is multiplied by. */
+export interface InspectedMatmul {
+  readonly n: number;
+  readonly k: number;
+  readonly layout: 'nk' | 'kn';
+  readonly bias?: string;
+  /** What shares a scale, where the file holds the weight in 8 bits already. */
+  readonly quantized?: 'per-channel' | 'per-tensor';
+}
 
 /** One tensor of an inspected model. */
 export interface InspectedTensor {
@@ -15,7 +25,7 @@ export interface InspectedTensor {
   /** The form that the file has it in, where that is no dtype, such as `Q4_K`: it is read as `dtype`. */
   readonly storedAs?: string;
   /** Whether `convert` would pack it by default: how it is multiplied by. Not in converted files. */
-  readonly matmul?: { readonly n: number; readonly k: number; readonly layout: 'nk' | 'kn'; readonly bias?: string };
+  readonly matmul?: InspectedMatmul;
 }
 
 /** A packed weight of a converted file. */
@@ -78,8 +88,19 @@ function tensorsOf(source: ModelSource, packed: boolean): InspectedTensor[] {
   return [...source.tensors.values()].map(({ name, dtype, shape, byteLength, stored }) => {
     const matmul = packed ? undefined : source.matmuls.get(name);
     const bytes = stored?.byteLength ?? byteLength;
-    return { name, dtype, shape, bytes, ...(stored && { storedAs: stored.type }), ...(matmul && { matmul }) };
+    return {
+      name,
+      dtype,
+      shape,
+      bytes,
+      ...(stored && { storedAs: stored.type }),
+      ...(matmul && { matmul: describe(matmul) }),
+    };
   });
+}
+
+function describe({ quantized, ...matmul }: MatmulWeight): InspectedMatmul {
+  return quantized === undefined ? matmul : { ...matmul, quantized: quantized.granularity };
 }
 
 function weightsOf(header: PackedHeader): InspectedWeight[] {

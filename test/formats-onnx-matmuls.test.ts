@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openModel } from '../lib/formats/open.js';
 import { readTensor, type MatmulWeight } from '../lib/formats/source.js';
-import { convert, loadModel } from '../lib/index.js';
+import { convert, inspect, loadModel } from '../lib/index.js';
 import { FLOAT, INT32, INT8, UINT8, graphProto, onnxBytes, rawTensor, type OnnxTestNode } from './support/onnx.js';
 import { temporaryFolder, values } from './support/safetensors.js';
 
@@ -288,6 +288,13 @@ describe('weights of ONNX graphs in 8-bit codes', () => {
       expect(part).toEqual(expected.subarray(4, 10));
       source.close();
     }
+  });
+
+  it('inspect says what is in codes already', () => {
+    const { tensors } = inspect(write(dequantize(1), [codes, vector, zeros]));
+    expect(tensors).toEqual([
+      { name: 'w', dtype: 'F32', shape: [3, 5], bytes: 60, matmul: { ...kn, quantized: 'per-channel' } },
+    ]);
   });
 
   it('a scale that something else uses too stays a tensor', () => {
