@@ -5,7 +5,13 @@ export type { ConvertedTensor, ConvertReport } from './convert/report.js';
 export { cpuInfo, setNumThreads, type CpuInfo } from './cpu.js';
 export { QgemmError, type QgemmErrorCode } from './errors.js';
 export type { ErrorFigures, Histogram } from './error-stats.js';
-export { inspect, type InspectedTensor, type InspectedWeight, type InspectReport } from './inspect.js';
+export {
+  inspect,
+  type InspectedMatmul,
+  type InspectedTensor,
+  type InspectedWeight,
+  type InspectReport,
+} from './inspect.js';
 export {
   Linear,
   type ForwardAllAsyncOptions,

@@ -293,7 +293,14 @@ describe('weights of ONNX graphs in 8-bit codes', () => {
   it('inspect says what is in codes already', () => {
     const { tensors } = inspect(write(dequantize(1), [codes, vector, zeros]));
     expect(tensors).toEqual([
-      { name: 'w', dtype: 'F32', shape: [3, 5], bytes: 60, matmul: { ...kn, quantized: 'per-channel' } },
+      {
+        name: 'w',
+        dtype: 'F32',
+        storedAs: 'I8',
+        shape: [3, 5],
+        bytes: 15,
+        matmul: { ...kn, quantized: 'per-channel' },
+      },
     ]);
   });
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { openOnnx, type OnnxSource } from '../lib/formats/onnx.js';
 import { openModel } from '../lib/formats/open.js';
 import { readTensor } from '../lib/formats/source.js';
-import { convert, loadModel, quantize, type ConvertOptions } from '../lib/index.js';
+import { convert, loadModel, quantize, verify, type ConvertOptions } from '../lib/index.js';
 import { FileSource } from '../lib/formats/file.js';
 import {
   FLOAT,
@@ -103,7 +103,7 @@ describe('--format onnx', () => {
     );
 
     const one = await writeGraph({ nodes: [matmul], tensors: [float('w', [3, 5])] }, { granularity: 'per-tensor' });
-    const { quantized } = openModel(one.output).matmuls.get('w_quantized')!;
+    const { quantized } = openModel(one.output).matmuls.get('w')!;
     expect(quantized!.readScales()).toEqual(quantize(values(15), [15], { dtype: 'int8' }).scales);
   });
 
@@ -118,12 +118,20 @@ describe('--format onnx', () => {
       await convert(input, packed);
       const model = loadModel(packed);
       const written = openModel(output);
-      const dequantized = new Float32Array(readTensor(written.tensors.get('w_quantized')!).buffer);
+      const dequantized = new Float32Array(readTensor(written.tensors.get('w')!).buffer);
       const rows =
         layout === 'nk' ? dequantized : dequantized.map((_, i) => dequantized[(i % 70) * 45 + Math.floor(i / 70)]!);
       expect(model.tensor('w').data).toEqual(rows);
       model.close();
     }
+  });
+
+  it('can be verified: weights have their names again, everything else is there', async () => {
+    const tensors = [float('w', [64, 32]), float('b', [32]), float('other', [7])];
+    const { input, output } = await writeGraph({ nodes: [{ ...matmul, op: 'Gemm', in: ['x', 'w', 'b'] }], tensors });
+    const { weights, mismatches } = await verify(input, output);
+    expect(mismatches).toEqual([]);
+    expect(weights.map(({ name, sqnr }) => [name, sqnr > 38])).toEqual([['w', true]]);
   });
 
   it('weights in graphs inside, in Constant nodes, in float16, and with names that are taken', async () => {
@@ -142,8 +150,8 @@ describe('--format onnx', () => {
       tensors: [rawTensor('h', FLOAT16, [2, 2], Uint16Array.of(0x3c00, 0x4000, 0xbc00, 0xc000)), float('w', [3, 5])],
     });
     const source = open(output);
-    expect([...source.matmuls.keys()].sort()).toEqual(['h_quantized', 'k_quantized', 'v_quantized']);
-    const half = new Float32Array(readTensor(source.tensors.get('h_quantized')!).buffer);
+    expect([...source.matmuls.keys()].sort()).toEqual(['h', 'k', 'v']);
+    const half = new Float32Array(readTensor(source.tensors.get('h')!).buffer);
     half.forEach((value, i) => expect(value).toBeCloseTo([1, 2, -1, -2][i]!, 5));
     const { graph } = source.document.scopes[0]!;
     expect(graph.nodes.map(({ op }) => op)).toEqual([

@@ -9,6 +9,8 @@ type Tensors = ReadonlyMap<string, SourceTensor>;
 
 export interface OnnxMatmuls {
   readonly matmuls: Map<string, MatmulWeight>;
+  /** Names of weights in codes that differ from those of their codes. */
+  readonly renamed: Map<string, string>;
   /** Scales and zero points that are nothing but parts of weights in `matmuls`. */
   readonly absorbed: Set<string>;
 }
@@ -37,11 +39,16 @@ export function onnxMatmuls(scopes: readonly OnnxScope[], tensors: Tensors): Onn
     }
   }
   const matmuls = new Map<string, MatmulWeight>();
+  const renamed = new Map<string, string>();
   const parts = new Set<OnnxConstant>();
   const nodes = new Set<OnnxNode>();
   for (const candidate of candidates.values()) {
     if (candidate === undefined || !isOnlyMultiplied(candidate)) continue;
-    matmuls.set(candidate.constant.name, candidate.weight);
+    const { name } = candidate.constant;
+    const valueName = nameOfValues(candidate);
+    const isFree = valueName !== name && !tensors.has(valueName) && !matmuls.has(valueName);
+    if (isFree) renamed.set(name, valueName);
+    matmuls.set(isFree ? valueName : name, candidate.weight);
     for (const part of candidate.parts) parts.add(part);
     for (const node of candidate.nodes) nodes.add(node);
   }
@@ -49,7 +56,19 @@ export function onnxMatmuls(scopes: readonly OnnxScope[], tensors: Tensors): Onn
   for (const part of parts) {
     if (isUsedOnlyBy(part.scope, part.value, nodes)) absorbed.add(part.name);
   }
-  return { matmuls, absorbed };
+  return { matmuls, renamed, absorbed };
+}
+
+const CODES_SUFFIX = '_quantized';
+
+/**
+ * The name of the weight that codes stand for: `w` where they are `w_quantized` and a node on the way to the product gives
+ * `w`, as in models that `--format onnx` writes. Else the name of the codes.
+ */
+function nameOfValues({ constant: { name, value }, weight, nodes }: Candidate): string {
+  if (weight.quantized === undefined || !value.endsWith(CODES_SUFFIX)) return name;
+  const output = value.slice(0, -CODES_SUFFIX.length);
+  return [...nodes].some(({ outputs }) => outputs.includes(output)) ? name.slice(0, -CODES_SUFFIX.length) : name;
 }
 
 function candidateOf(use: OnnxUse, tensors: Tensors): Candidate | undefined {

@@ -62,8 +62,13 @@ export function openOnnx(path: string, file: FileSource): OnnxSource {
   }
   if (omitted > 0) metadata.set('onnx.omitted', `${omitted} string tensors`);
 
-  const { matmuls, absorbed } = onnxMatmuls(scopes, tensors);
+  const { matmuls, renamed, absorbed } = onnxMatmuls(scopes, tensors);
   for (const name of absorbed) tensors.delete(name);
+  for (const [codes, name] of renamed) {
+    tensors.delete(codes);
+    constants.set(name, constants.get(codes)!);
+    constants.delete(codes);
+  }
   for (const [name, weight] of matmuls) {
     if (weight.quantized !== undefined) tensors.set(name, valuesOf(name, weight));
   }
@@ -88,7 +93,8 @@ function* constantsOf(scopes: readonly OnnxScope[]): Generator<OnnxConstant> {
 }
 
 function valuesOf(name: string, { layout, quantized }: MatmulWeight): SourceTensor {
-  return dequantizedTensor(name, quantized!, layout === 'nk' ? 0 : 1);
+  const { dtype: type, byteLength } = quantized!.codes;
+  return { ...dequantizedTensor(name, quantized!, layout === 'nk' ? 0 : 1), stored: { type, byteLength } };
 }
 
 /** ONNX's MatMul takes [K, N]; filters of 1x1 convolutions are [N, K, 1, 1]. */
