@@ -2,9 +2,8 @@
 // Instructions: vfmadd231ps zmm, vbroadcastss from memory.
 // Tile 12x32: 24 accumulators + 2 weights + 1 activation = 27 of 32 registers. Per step of k: 2 + 12 loads for 24 fma.
 // A comes packed [k][12], so that its broadcasts are one stream. Tile 4x64: 16 accumulators; with few
-// rows weights come from far, and two panels at once are more streams for the prefetcher. Tile 1x128: 8 accumulators over
-// four panels.
-// Panel: [k][32] float32; 128 bytes per step are two operands.
+// rows weights come from far, and two panels at once are more streams for the prefetcher. Tile 1x128: 8 accumulators
+// over four panels. Panel: [k][32] float32; 128 bytes per step are two operands.
 #include "kernels/kernel.h"
 #include "kernels/vec/avx512.h"
 #include "kernels/activations.inc"
