@@ -18,7 +18,8 @@ import { version } from '../version.js';
 /**
  * Converts a model into a packed safetensors file that `loadModel` maps.
  *
- * Reads a safetensors file, an index of sharded ones, a TensorFlow.js `model.json`, or a folder that holds one of these.
+ * Reads safetensors, PyTorch, ONNX, GGUF, NumPy and TensorFlow.js files, indexes of several, or a folder that holds one of
+ * these.
  * Matmul weights are packed in the chosen scheme, everything else is kept byte for byte. The output appears complete or not
  * at all; it may be the input itself where that is a single file. Tensors are read one by one, and the event loop runs in
  * between.
