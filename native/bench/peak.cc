@@ -1,6 +1,6 @@
-// Register-only loops: how many multiply-adds per second this core does when nothing comes from memory. The benchmark
-// runs them beside its samples and quotes kernels in percent of them. Inline assembly, so that the file needs no flags
-// and no compiler can fold the loop; callers check the CPU's features first (bench/calibrate.mjs).
+// Register-only loops: how many multiply-adds per second this core does when nothing comes from memory. The benchmarks
+// run them beside their samples and quote kernels in percent of them. Inline assembly, so that the file needs no flags
+// and no compiler can fold the loop; callers look at the CPU's features first.
 #include "bench/peak.h"
 
 #include <chrono>
@@ -9,6 +9,18 @@
 namespace qgemm {
 namespace bench {
 namespace {
+
+struct Loop {
+  const char* name;
+  void (*run)(uint64_t steps);
+  double multiply_adds;  // per step
+};
+
+struct Use {
+  const char* isa;
+  const char* int8;
+  const char* float32;
+};
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
@@ -19,52 +31,101 @@ namespace {
 #define QGEMM_CLOBBERS                                                                                                \
   "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", \
       "xmm14", "xmm15", "cc"
-#define QGEMM_LOOP(name, zero, line)                                                 \
-  void name(uint64_t steps) {                                                        \
-    __asm__ volatile(zero "1:\n" QGEMM_FOURTEEN(line) "dec %0\njnz 1b\nvzeroupper\n" \
-                     : "+r"(steps)                                                   \
-                     :                                                               \
-                     : QGEMM_CLOBBERS);                                              \
+#define QGEMM_LOOP(name, zero, line, end)                                                                       \
+  void name(uint64_t steps) {                                                                                   \
+    __asm__ volatile(zero "1:\n" QGEMM_FOURTEEN(line) "dec %0\njnz 1b\n" end : "+r"(steps) : : QGEMM_CLOBBERS); \
   }
 
 #define QGEMM_VPDPBUSD_ZMM(r) "vpdpbusd %%zmm0, %%zmm1, %%zmm" r "\n"
 #define QGEMM_VPDPBUSD_YMM(r) "%{vex%} vpdpbusd %%ymm0, %%ymm1, %%ymm" r "\n"
 #define QGEMM_FMA_ZMM(r) "vfmadd231ps %%zmm0, %%zmm1, %%zmm" r "\n"
 #define QGEMM_FMA_YMM(r) "vfmadd231ps %%ymm0, %%ymm1, %%ymm" r "\n"
-// vpmaddwd needs an addition: ymm0 takes the products of the even registers' neighbours.
+// vpmaddwd needs an addition: ymm0 takes the products.
 #define QGEMM_MADD_YMM(r) "vpmaddwd %%ymm1, %%ymm1, %%ymm0\nvpaddd %%ymm0, %%ymm" r ", %%ymm" r "\n"
-#define QGEMM_ZERO_OPERANDS "vzeroall\n"
+// The same without VEX, what compilers have for the baseline: the first operand is overwritten, so it is copied.
+#define QGEMM_MADD_XMM(r) "movdqa %%xmm1, %%xmm0\npmaddwd %%xmm1, %%xmm0\npaddd %%xmm0, %%xmm" r "\n"
+#define QGEMM_ZERO(r) "pxor %%xmm" r ", %%xmm" r "\n"
 
-QGEMM_LOOP(vpdpbusd_zmm, QGEMM_ZERO_OPERANDS, QGEMM_VPDPBUSD_ZMM)
-QGEMM_LOOP(vpdpbusd_ymm, QGEMM_ZERO_OPERANDS, QGEMM_VPDPBUSD_YMM)
-QGEMM_LOOP(fma_zmm, QGEMM_ZERO_OPERANDS, QGEMM_FMA_ZMM)
-QGEMM_LOOP(fma_ymm, QGEMM_ZERO_OPERANDS, QGEMM_FMA_YMM)
-QGEMM_LOOP(madd_ymm, QGEMM_ZERO_OPERANDS, QGEMM_MADD_YMM)
-
-struct Loop {
-  const char* name;
-  void (*run)(uint64_t steps);
-  double multiply_adds;  // per step
-};
+QGEMM_LOOP(vpdpbusd_zmm, "vzeroall\n", QGEMM_VPDPBUSD_ZMM, "vzeroupper\n")
+QGEMM_LOOP(vpdpbusd_ymm, "vzeroall\n", QGEMM_VPDPBUSD_YMM, "vzeroupper\n")
+QGEMM_LOOP(fma_zmm, "vzeroall\n", QGEMM_FMA_ZMM, "vzeroupper\n")
+QGEMM_LOOP(fma_ymm, "vzeroall\n", QGEMM_FMA_YMM, "vzeroupper\n")
+QGEMM_LOOP(madd_ymm, "vzeroall\n", QGEMM_MADD_YMM, "vzeroupper\n")
+QGEMM_LOOP(madd_xmm, QGEMM_ZERO("0") QGEMM_ZERO("1") QGEMM_FOURTEEN(QGEMM_ZERO), QGEMM_MADD_XMM, "")
 
 constexpr Loop kLoops[] = {
     {"vpdpbusd zmm", vpdpbusd_zmm, 14 * 64}, {"vpdpbusd ymm", vpdpbusd_ymm, 14 * 32},
-    {"vpmaddwd ymm", madd_ymm, 14 * 16},     {"vfmadd231ps zmm", fma_zmm, 14 * 16},
-    {"vfmadd231ps ymm", fma_ymm, 14 * 8},
+    {"vpmaddwd ymm", madd_ymm, 14 * 16},     {"pmaddwd xmm", madd_xmm, 14 * 8},
+    {"vfmadd231ps zmm", fma_zmm, 14 * 16},   {"vfmadd231ps ymm", fma_ymm, 14 * 8},
+};
+
+constexpr Use kUses[] = {
+    {"avx512vnni", "vpdpbusd zmm", "vfmadd231ps zmm"},
+    {"avx512", "vpmaddwd ymm", "vfmadd231ps zmm"},
+    {"avxvnni", "vpdpbusd ymm", "vfmadd231ps ymm"},
+    {"avx2", "vpmaddwd ymm", "vfmadd231ps ymm"},
+    {"amxint8", "", "vfmadd231ps zmm"},
+    {"scalar", "pmaddwd xmm", ""},
+};
+
+#elif defined(__aarch64__) && defined(__GNUC__)
+
+// Twenty-four accumulators: four pipes with latencies of up to four cycles need more than fourteen.
+#define QGEMM_TWENTY_FOUR(line)                                                                                      \
+  line("4") line("5") line("6") line("7") line("8") line("9") line("10") line("11") line("12") line("13") line("14") \
+      line("15") line("16") line("17") line("18") line("19") line("20") line("21") line("22") line("23") line("24")  \
+          line("25") line("26") line("27")
+#define QGEMM_CLOBBERS                                                                                                \
+  "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13", "v14", "v15", "v16", "v17", \
+      "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26", "v27", "cc"
+#define QGEMM_ZERO(r) "movi v" r ".4s, #0\n"
+#define QGEMM_LOOP(name, extension, line)                                                                          \
+  void name(uint64_t steps) {                                                                                      \
+    __asm__ volatile(extension QGEMM_ZERO("0") QGEMM_ZERO("1")                                                     \
+                         QGEMM_TWENTY_FOUR(QGEMM_ZERO) "1:\n" QGEMM_TWENTY_FOUR(line) "subs %0, %0, #1\nb.ne 1b\n" \
+                     : "+r"(steps)                                                                                 \
+                     :                                                                                             \
+                     : QGEMM_CLOBBERS);                                                                            \
+  }
+
+#define QGEMM_SDOT(r) "sdot v" r ".4s, v0.16b, v1.4b[0]\n"
+#define QGEMM_USMMLA(r) "usmmla v" r ".4s, v0.16b, v1.16b\n"
+#define QGEMM_SMULL(r) "smull v2.8h, v0.8b, v1.8b\nsadalp v" r ".4s, v2.8h\n"
+#define QGEMM_FMLA(r) "fmla v" r ".4s, v0.4s, v1.s[0]\n"
+
+QGEMM_LOOP(sdot, ".arch armv8.2-a+dotprod\n", QGEMM_SDOT)
+QGEMM_LOOP(usmmla, ".arch armv8.2-a+i8mm\n", QGEMM_USMMLA)
+QGEMM_LOOP(smull_sadalp, "", QGEMM_SMULL)
+QGEMM_LOOP(fmla, "", QGEMM_FMLA)
+
+constexpr Loop kLoops[] = {
+    {"sdot", sdot, 24 * 16},
+    {"usmmla", usmmla, 24 * 32},
+    {"smull, sadalp", smull_sadalp, 24 * 8},
+    {"fmla", fmla, 24 * 4},
+};
+
+constexpr Use kUses[] = {
+    {"neoni8mm", "usmmla", "fmla"},
+    {"neondot", "sdot", "fmla"},
+    {"neon", "smull, sadalp", "fmla"},
 };
 
 #else
 
-struct Loop {
-  const char* name;
-  void (*run)(uint64_t steps);
-  double multiply_adds;
-};
 constexpr Loop kLoops[] = {{"", nullptr, 0}};
+constexpr Use kUses[] = {{"", "", ""}};
 
 #endif
 
 }  // namespace
+
+const char* peak_instruction(Precision precision, const char* isa) {
+  for (const Use& use : kUses) {
+    if (std::strcmp(use.isa, isa) == 0) return precision == Precision::int8 ? use.int8 : use.float32;
+  }
+  return "";
+}
 
 double peak_gops(const char* instruction, double milliseconds) {
   for (const Loop& loop : kLoops) {
