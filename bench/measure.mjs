@@ -14,9 +14,11 @@ export function summary(samples) {
   return { median, best: sorted[0], samples: sorted.length };
 }
 
-/** Milliseconds per call. Synchronous functions pay no await. */
+/** Milliseconds per call. Synchronous functions pay no await; those that run elsewhere say what it took. */
 async function time(contestant, repeats) {
-  const { run } = contestant;
+  const { run, sample, before } = contestant;
+  before?.();
+  if (sample) return sample(repeats);
   const start = performance.now();
   if (contestant.async) for (let i = 0; i < repeats; i += 1) await run();
   else for (let i = 0; i < repeats; i += 1) run();
@@ -24,7 +26,7 @@ async function time(contestant, repeats) {
 }
 
 /**
- * Times contestants {name, owner, run, async}; calls `between` once per round. Returns name -> {median, best} in
+ * Times contestants {name, owner, async, and run() or sample(repeats), before()?}; calls `between` once per round. Returns name -> {median, best} in
  * milliseconds. Where the owner changes and the one before is asynchronous, `settle` milliseconds pass first: its idle
  * threads may still be spinning.
  */

@@ -15,15 +15,19 @@ const WEIGHTS = [
 
 export const HELP = `Usage: npm run bench -- [options]
 
-Compares Linear.forward in int8 and float32 with onnxruntime-node (npm run bench:peers installs it), in one
-process, in interleaved rounds, with every result checked. Times are for one call, K by N weights, M rows.
+Compares Linear.forward in int8 and float32 with the limits of the machine and with other libraries, in interleaved
+rounds, with every result checked. Times are for one call, K by N weights, M rows. "npm run bench:peers" installs
+onnxruntime-node, "npm run bench:peers -- --torch" PyTorch too; what is installed takes part. Writes the results as
+JSON, the tables as Markdown, and a chart as SVG.
 
   --shapes MxKxN[,...]   these shapes only, for instance 1x768x3072,16x768x3072
   --threads N[,...]      numbers of threads (default: 1,2)
   --rounds N             rounds per shape (default: 15, fewer where a round takes long)
   --quick                M in 1, 16, 128 and three weights, 5 rounds, one thread
   --no-calls             leave out the tiny calls and the event-loop gap
-  --json FILE            where to write the results (default: bench/results/<time>.json)
+  --neighbours           also latency beside one busy process on each core
+  --torch, --no-torch    PyTorch must take part, or must not
+  --json FILE            where to write the results (default: bench/results/<time>.json); .md and .svg go beside it
   --help
 `;
 
@@ -43,7 +47,7 @@ function parseShapes(text) {
 
 const grid = (rows, weights) => weights.flatMap(([k, n]) => rows.map((m) => [m, k, n]));
 
-/** Returns {shapes: [m, k, n][], threads, rounds, calls, json} or {help: true}. Throws an Error with one sentence. */
+/** Returns {shapes: [m, k, n][], threads, rounds, calls, neighbours, torch, json} or {help: true}. Throws an Error with one sentence. */
 export function parseOptions(args) {
   const { values } = parseArgs({
     args,
@@ -53,6 +57,9 @@ export function parseOptions(args) {
       rounds: { type: 'string' },
       quick: { type: 'boolean', default: false },
       'no-calls': { type: 'boolean', default: false },
+      neighbours: { type: 'boolean', default: false },
+      torch: { type: 'boolean', default: false },
+      'no-torch': { type: 'boolean', default: false },
       json: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
@@ -66,6 +73,8 @@ export function parseOptions(args) {
       .map((text) => positiveInteger('--threads', text)),
     rounds: positiveInteger('--rounds', values.rounds ?? (values.quick ? '5' : '15')),
     calls: !values['no-calls'],
+    neighbours: values.neighbours,
+    torch: values.torch ? 'demanded' : values['no-torch'] ? 'unwanted' : 'optional',
     json: values.json,
   };
 }

@@ -1,90 +1,57 @@
-// Tables and summaries of the benchmark.
+// The table that a run prints while it goes.
+export const microseconds = (ms) => (ms < 0.1 ? (ms * 1e3).toFixed(2) : (ms * 1e3).toFixed(0));
+export const percent = (share) => `${(share * 100).toFixed(0)} %`;
+export const ratio = (value) => (value === undefined ? '-' : `${value.toFixed(2)}x`);
+export const gops = ({ m, k, n }, ms) => (2 * m * k * n) / ms / 1e6;
 
-const geometricMean = (values) => Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
-const microseconds = (ms) =>
-  ms < 0.1 ? (ms * 1e3).toFixed(2) : ms < 10 ? (ms * 1e3).toFixed(0) : (ms * 1e3).toFixed(0);
-
-/** One line of the table: ours against the peer in one precision. */
-function cells(row, precision) {
-  const ours = row.results[precision];
-  const peer = row.results[`peer ${precision}`];
-  const gops = (2 * row.m * row.k * row.n) / ours.median / 1e6;
+/**
+ * The share of what limits a row: {share, of: 'peak' | 'bandwidth'}, or undefined where there is no calibration. Few rows
+ * of int8 are limited by the time of reading the weights or by the instruction, whichever allows less.
+ */
+export function limitOf(row, precision) {
+  const ms = row.results[precision].median;
   const peak = row.peaks[precision] * row.threads;
-  return [
-    microseconds(ours.median),
-    microseconds(ours.best),
-    gops.toFixed(0),
-    peak > 0 ? `${((gops / peak) * 100).toFixed(0)} %` : '-',
-    peer ? microseconds(peer.median) : '-',
-    peer ? `${(peer.median / ours.median).toFixed(2)}x` : '-',
-  ];
+  const shares = peak > 0 ? [{ share: gops(row, ms) / peak, of: 'peak' }] : [];
+  if (precision === 'int8' && row.read) shares.push({ share: row.read.median / ms, of: 'bandwidth' });
+  return shares.sort((a, b) => b.share - a.share)[0];
 }
 
-export const HEADER = [
-  'T',
-  'M',
-  'K',
-  'N',
-  'int8 us',
-  'best',
-  'GOPS',
-  'peak',
-  'peer us',
-  'ratio',
-  'f32 us',
-  'best',
-  'GOPS',
-  'peak',
-  'peer us',
-  'ratio',
+const peakShare = (row, precision) => {
+  const peak = row.peaks[precision] * row.threads;
+  return peak > 0 ? percent(gops(row, row.results[precision].median) / peak) : '-';
+};
+const against = (row, other, name) => {
+  const theirs = row.results[other];
+  return [theirs ? microseconds(theirs.median) : '-', ratio(theirs && theirs.median / row.results[name].median)];
+};
+const scaling = (row, name) =>
+  ratio(row.threads > 1 ? row.results[`${name} 1 thread`].median / row.results[name].median : undefined);
+
+/** Title, width and text of each column. */
+const COLUMNS = [
+  ['T', 2, (row) => row.threads],
+  ['M', 4, (row) => row.m],
+  ['K', 5, (row) => row.k],
+  ['N', 6, (row) => row.n],
+  ['int8 us', 9, (row) => microseconds(row.results.int8.median)],
+  ['best', 9, (row) => microseconds(row.results.int8.best)],
+  ['GOPS', 5, (row) => gops(row, row.results.int8.median).toFixed(0)],
+  ['peak', 6, (row) => peakShare(row, 'int8')],
+  ['bandw.', 7, (row) => (row.read ? percent(row.read.median / row.results.int8.median) : '-')],
+  ['1 T', 7, (row) => scaling(row, 'int8')],
+  ['ort us', 9, (row) => against(row, 'peer int8', 'int8')[0]],
+  ['ratio', 8, (row) => against(row, 'peer int8', 'int8')[1]],
+  ['torch us', 9, (row) => against(row, 'torch int8', 'int8')[0]],
+  ['ratio', 8, (row) => against(row, 'torch int8', 'int8')[1]],
+  ['f32 us', 9, (row) => microseconds(row.results.float32.median)],
+  ['GOPS', 5, (row) => gops(row, row.results.float32.median).toFixed(0)],
+  ['peak', 6, (row) => peakShare(row, 'float32')],
+  ['1 T', 7, (row) => scaling(row, 'float32')],
+  ['ort us', 9, (row) => against(row, 'peer float32', 'float32')[0]],
+  ['ratio', 8, (row) => against(row, 'peer float32', 'float32')[1]],
 ];
-const WIDTHS = [2, 4, 5, 6, 9, 9, 5, 6, 9, 7, 9, 9, 5, 6, 9, 7];
 
-export const line = (values) => values.map((value, i) => String(value).padStart(WIDTHS[i])).join('');
+const line = (textOf) => COLUMNS.map((column) => String(textOf(column)).padStart(column[1])).join('');
 
-export const tableLine = (row) =>
-  line([row.threads, row.m, row.k, row.n, ...cells(row, 'int8'), ...cells(row, 'float32')]);
-
-function ratios(rows, numerator, denominator, statistic) {
-  const list = rows
-    .filter((row) => row.results[numerator] && row.results[denominator])
-    .map((row) => ({
-      ratio: row.results[numerator][statistic] / row.results[denominator][statistic],
-      shape: `${row.m}x${row.k}x${row.n}`,
-    }))
-    .sort((a, b) => a.ratio - b.ratio);
-  if (list.length === 0) return undefined;
-  return {
-    geometricMean: geometricMean(list.map(({ ratio }) => ratio)),
-    least: list[0].ratio,
-    leastAt: list[0].shape,
-    shapes: list.length,
-  };
-}
-
-/** Geometric means and worst shapes for one number of threads: medians against medians, and bests against bests. */
-export function summarize(rows, threads) {
-  const of = rows.filter((row) => row.threads === threads);
-  const large = of.filter((row) => row.m >= 64);
-  const compared = [
-    ['int8 against the peer', of, 'peer int8', 'int8'],
-    ['float32 against the peer', of, 'peer float32', 'float32'],
-    ['int8 against float32, M >= 64', large, 'float32', 'int8'],
-  ];
-  return compared.map(([title, list, numerator, denominator]) => ({
-    threads,
-    title,
-    median: ratios(list, numerator, denominator, 'median'),
-    best: ratios(list, numerator, denominator, 'best'),
-  }));
-}
-
-const ratioText = (part) => `${part.geometricMean.toFixed(2)}x (least ${part.least.toFixed(2)}x, ${part.leastAt})`;
-
-export const summaryLines = (parts) =>
-  parts
-    .filter(({ median }) => median)
-    .map(
-      ({ threads, title, median, best }) =>
-        `${threads} T, ${title}, ${median.shapes} shapes: medians ${ratioText(median)}, bests ${ratioText(best)}`,
-    );
+export const headerLine = () => line(([title]) => title);
+export const tableLine = (row) => line(([, , text]) => text(row));

@@ -1,75 +1,36 @@
-// npm run bench: Linear.forward against onnxruntime-node and against the limit of the machine. --help says how.
+// npm run bench: Linear.forward against other libraries and against the limits of the machine. --help says how.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { calibration } from './calibrate.mjs';
 import { eventLoopGaps, tinyCalls } from './calls.mjs';
-import { checkResult, makeWeights, normal } from './cases.mjs';
-import { interleave } from './measure.mjs';
+import { makeWeights } from './cases.mjs';
+import { chart } from './chart.mjs';
+import { peaks } from './limits.mjs';
+import { markdown } from './markdown.mjs';
+import { neighbourLines, neighbourRounds } from './neighbours.mjs';
 import { HELP, parseOptions } from './options.mjs';
 import { peerName, peers, warmUp } from './peers.mjs';
-import { HEADER, line, summarize, summaryLines, tableLine } from './report.mjs';
+import { headerLine, tableLine } from './report.mjs';
+import { measureShape } from './shape.mjs';
+import { summarize, summaryLines } from './summary.mjs';
+import { startTorch } from './torch.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const qgemm = createRequire(import.meta.url)('../dist/index.js');
-const SETTLE_MS = 50; // with several threads: onnxruntime's idle ones spin for 30 ms
 
-/** One shape: checks every contestant's result, then times them. */
-async function measureShape(weights, sessions, m, threads, peak, rounds) {
-  const { n, k } = weights;
-  const x = normal(m * k, m + k);
-  const outs = { int8: new Float32Array(m * n), float32: new Float32Array(m * n) };
-  const contestants = ['int8', 'float32'].map((name) => ({
-    name,
-    owner: 'qgemm',
-    run: () => weights[name].forward(x, outs[name]),
-    output: (y) => y,
-  }));
-  for (const name of sessions ? ['int8', 'float32'] : []) {
-    const ways = sessions[name](x, m);
-    ways.forEach((run, way) =>
-      contestants.push({
-        name: `peer ${name} ${way}`,
-        owner: `peer ${name}`,
-        async: true,
-        run,
-        output: ({ y }) => y.data,
-      }),
-    );
-  }
-  const errors = {};
-  for (const { name, run, output } of contestants) {
-    errors[name] = checkResult(name, name.includes('int8') ? 'int8' : 'float32', weights, x, m, output(await run()));
-  }
-  const peaks = { int8: 0, float32: 0 };
-  const calibrate = () => {
-    for (const precision of ['int8', 'float32']) peaks[precision] = Math.max(peaks[precision], peak[precision]());
-  };
-  const results = await interleave(contestants, rounds, threads > 1 ? SETTLE_MS : 0, calibrate);
-  // The peer is credited with the faster of its ways.
-  for (const name of sessions ? ['peer int8', 'peer float32'] : []) {
-    const ways = [...results].filter(([key]) => key.startsWith(name)).map(([, result]) => result);
-    results.set(
-      name,
-      ways.reduce((a, b) => ({ ...a, median: Math.min(a.median, b.median), best: Math.min(a.best, b.best) })),
-    );
-  }
-  return { threads, m, k, n, results: Object.fromEntries(results), peaks, errors };
-}
-
-async function measureAll({ shapes, threads, rounds }, peak) {
+async function measureAll({ shapes, threads, rounds }, peak, torch) {
   const rows = [];
   const matrices = new Map(shapes.map(([, k, n]) => [`${k}x${n}`, [k, n]]));
   for (const count of threads) {
-    qgemm.setNumThreads(count);
-    console.log(`\n${line(HEADER)}`);
+    console.log(`\n${headerLine()}`);
     for (const [k, n] of matrices.values()) {
       const weights = makeWeights(qgemm, n, k);
       const sessions = await peers(weights, count);
+      const contestants = { weights, sessions, torch: await torch?.load(weights), peak };
       for (const [m] of shapes.filter((shape) => shape[1] === k && shape[2] === n)) {
-        const row = await measureShape(weights, sessions, m, count, peak, rounds);
+        const row = await measureShape(qgemm, contestants, m, count, rounds);
         rows.push(row);
         console.log(tableLine(row));
       }
@@ -95,39 +56,71 @@ async function measureCalls() {
   return { tiny, gaps };
 }
 
-async function main() {
-  const options = parseOptions(process.argv.slice(2));
-  if (options.help) return void process.stdout.write(HELP);
-  const info = qgemm.cpuInfo();
-  const peak = calibration(info);
-  const model = info.model || cpus()[0]?.model;
-  console.log(
-    `${model}, ${info.isa}, Node ${process.version}; peak loops: ${peak.instructions.int8 || 'none'}, ${peak.instructions.float32 || 'none'}`,
-  );
-  console.log(peerName ? `peer: ${peerName}` : 'peer: none ("npm run bench:peers" installs onnxruntime-node)');
-  await warmUp();
-  const rows = await measureAll(options, peak);
-  const summaries = options.threads.flatMap((count) => summarize(rows, count));
-  console.log(`\n${summaryLines(summaries).join('\n')}`);
-  const calls = options.calls ? await measureCalls() : undefined;
+async function measureNeighbours(peak, rounds) {
+  const neighbours = await neighbourRounds(qgemm, peak.loop, rounds);
+  console.log(`\n${neighbourLines(neighbours).join('\n')}`);
+  return neighbours;
+}
 
-  const date = new Date().toISOString();
-  const file = options.json ?? join(here, 'results', `${date.replaceAll(':', '-')}.json`);
+async function findTorch(wish) {
+  if (wish === 'unwanted') return undefined;
+  const torch = await startTorch();
+  if (torch === undefined && wish === 'demanded') {
+    throw new Error('--torch: PyTorch is not installed: run "npm run bench:peers -- --torch" first');
+  }
+  return torch;
+}
+
+/** The JSON, and beside it the tables and the chart. */
+function write(file, report) {
+  const stem = file.replace(/\.json$/, '');
   mkdirSync(dirname(file), { recursive: true });
-  const report = {
-    date,
-    command: ['npm run bench --', ...process.argv.slice(2)].join(' '),
-    model,
-    cpu: info,
-    node: process.version,
-    peer: peerName,
-    instructions: peak.instructions,
-    rows,
-    summaries,
-    calls,
-  };
   writeFileSync(file, `${JSON.stringify(report, null, 1)}\n`);
-  console.log(`\nwritten to ${file}`);
+  writeFileSync(`${stem}.md`, markdown(report));
+  writeFileSync(`${stem}.svg`, chart(report));
+  console.log(`\nwritten to ${file}, and beside it the tables (.md) and the chart (.svg)`);
+}
+
+async function main() {
+  const args = process.argv.slice(2);
+  const options = parseOptions(args);
+  if (options.help) return void process.stdout.write(HELP);
+  const cpu = qgemm.cpuInfo();
+  const initialThreads = cpu.numThreads;
+  const peak = peaks(cpu);
+  const model = cpu.model || cpus()[0]?.model;
+  console.log(
+    `${model}, ${cpu.isa}, Node ${process.version}; peak loops: ${peak.instructions.int8 || 'none'}, ${peak.instructions.float32 || 'none'}`,
+  );
+  const torch = await findTorch(options.torch);
+  try {
+    const names = { ...(peerName && { onnxruntime: peerName }), ...(torch && { torch: torch.name }) };
+    console.log(`peers: ${Object.values(names).join(', ') || 'none ("npm run bench:peers" installs them)'}`);
+    await warmUp();
+    const rows = await measureAll(options, peak, torch);
+    const summaries = options.threads.flatMap((count) => summarize(rows, count));
+    console.log(`\n${summaryLines(summaries).join('\n')}`);
+    qgemm.setNumThreads(initialThreads);
+    const calls = options.calls ? await measureCalls() : undefined;
+    const neighbours = options.neighbours ? await measureNeighbours(peak, options.rounds) : undefined;
+    const date = new Date().toISOString();
+    const report = {
+      date,
+      command: ['npm run bench --', ...args].join(' '),
+      model,
+      cpu,
+      node: process.version,
+      peers: names,
+      instructions: peak.instructions,
+      rows,
+      summaries,
+      calls,
+      neighbours,
+    };
+    write(options.json ?? join(here, 'results', `${date.replaceAll(':', '-')}.json`), report);
+  } finally {
+    torch?.stop();
+  }
 }
 
 main().catch((error) => {

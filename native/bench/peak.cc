@@ -118,6 +118,13 @@ constexpr Use kUses[] = {{"", "", ""}};
 
 #endif
 
+const Loop* find_loop(const char* instruction) {
+  for (const Loop& loop : kLoops) {
+    if (loop.run != nullptr && std::strcmp(loop.name, instruction) == 0) return &loop;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 const char* peak_instruction(Precision precision, const char* isa) {
@@ -128,20 +135,23 @@ const char* peak_instruction(Precision precision, const char* isa) {
 }
 
 double peak_gops(const char* instruction, double milliseconds) {
-  for (const Loop& loop : kLoops) {
-    if (loop.run == nullptr || std::strcmp(loop.name, instruction) != 0) continue;
-    using Clock = std::chrono::steady_clock;
-    constexpr uint64_t kSteps = 20000;
-    double steps = 0, seconds = 0;
-    const auto start = Clock::now();
-    do {
-      loop.run(kSteps);
-      steps += kSteps;
-      seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    } while (seconds * 1e3 < milliseconds);
-    return 2 * loop.multiply_adds * steps / seconds * 1e-9;
-  }
-  return 0;
+  using Clock = std::chrono::steady_clock;
+  const Loop* loop = find_loop(instruction);
+  if (loop == nullptr) return 0;
+  constexpr uint64_t kSteps = 20000;
+  double steps = 0, seconds = 0;
+  const auto start = Clock::now();
+  do {
+    loop->run(kSteps);
+    steps += kSteps;
+    seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  } while (seconds * 1e3 < milliseconds);
+  return 2 * loop->multiply_adds * steps / seconds * 1e-9;
+}
+
+void register_loop(const char* instruction, uint64_t steps) {
+  const Loop* loop = find_loop(instruction);
+  if (loop != nullptr && steps > 0) loop->run(steps);
 }
 
 }  // namespace bench

@@ -14,5 +14,8 @@ const char* peak_instruction(Precision precision, const char* isa);
 /// 0 where this build has no such loop. The CPU must have the instruction.
 double peak_gops(const char* instruction, double milliseconds);
 
+/// `steps` turns of that loop: the same work each time, for comparing latencies beside busy neighbours.
+void register_loop(const char* instruction, uint64_t steps);
+
 }  // namespace bench
 }  // namespace qgemm

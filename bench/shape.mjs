@@ -1,0 +1,78 @@
+// One shape: who takes part, whether their results are right, and their times.
+import { checkResult, normal } from './cases.mjs';
+import { readLoop } from './limits.mjs';
+import { interleave } from './measure.mjs';
+
+const SETTLE_MS = 50; // with several threads: the idle ones of onnxruntime and of OpenMP spin for some ten ms
+/** Up to this many rows the time may be that of reading the weights, so a read-only loop is measured too. */
+const READ_BOUND_ROWS = 4;
+
+/** Linear.forward in both precisions; with several threads also on one, in the same rounds. */
+function ours(qgemm, weights, x, m, threads) {
+  const contestants = [];
+  for (const precision of ['int8', 'float32']) {
+    const out = new Float32Array(m * weights.n);
+    for (const count of threads > 1 ? [threads, 1] : [1]) {
+      contestants.push({
+        name: count === threads ? precision : `${precision} 1 thread`,
+        owner: 'qgemm',
+        before: () => qgemm.setNumThreads(count),
+        run: () => weights[precision].forward(x, out),
+        result: () => weights[precision].forward(x, out),
+      });
+    }
+  }
+  return contestants;
+}
+
+/** onnxruntime-node, each precision in each way to call it. */
+function onnxruntime(sessions, x, m) {
+  return ['int8', 'float32'].flatMap((precision) =>
+    sessions[precision](x, m).map((run, way) => ({
+      name: `peer ${precision} ${way}`,
+      owner: `peer ${precision}`,
+      async: true,
+      run,
+      result: async () => (await run()).y.data,
+    })),
+  );
+}
+
+/** A peer is credited with the faster of its ways. */
+function creditFastest(results) {
+  for (const name of ['peer int8', 'peer float32', 'torch int8']) {
+    const ways = [...results].filter(([key]) => key.startsWith(`${name} `)).map(([, result]) => result);
+    if (ways.length === 0) continue;
+    const fastest = ways.reduce((a, b) => ({
+      ...a,
+      median: Math.min(a.median, b.median),
+      best: Math.min(a.best, b.best),
+    }));
+    results.set(name, fastest);
+  }
+}
+
+/** Checks every contestant's result, then times them all. `torch` is what startTorch().load gave, or undefined. */
+export async function measureShape(qgemm, { weights, sessions, torch, peak }, m, threads, rounds) {
+  const { n, k } = weights;
+  const x = normal(m * k, m + k);
+  const contestants = [
+    ...ours(qgemm, weights, x, m, threads),
+    ...(sessions ? onnxruntime(sessions, x, m) : []),
+    ...(torch ? await torch(x, m, threads) : []),
+  ];
+  const errors = {};
+  for (const { name, before, result } of contestants) {
+    before?.();
+    errors[name] = checkResult(name, weights, x, m, await result());
+  }
+  const peaks = { int8: 0, float32: 0 };
+  const read = m <= READ_BOUND_ROWS ? readLoop(n * k, threads) : undefined;
+  const measureLimits = () => {
+    for (const precision of ['int8', 'float32']) peaks[precision] = Math.max(peaks[precision], peak[precision]());
+    read?.round();
+  };
+  const results = await interleave(contestants, rounds, threads > 1 ? SETTLE_MS : 0, measureLimits);
+  creditFastest(results);
+  return { threads, m, k, n, results: Object.fromEntries(results), peaks, read: read?.result(), errors };
+}
