@@ -200,18 +200,66 @@ describe('qgemm inspect and verify', () => {
 });
 
 describe('qgemm bench', () => {
-  it('times both schemes and names the CPU', () => {
+  it('times both schemes on one thread and on all, and names the CPU', () => {
     const { status, stdout } = qgemm('bench', '--quick', '--json');
     expect(status).toBe(0);
-    const { cpu, results } = JSON.parse(stdout) as {
-      cpu: { isa: string };
-      results: { int8: { gops: number }; cosine: number }[];
+    const { cpu, node, results } = JSON.parse(stdout) as {
+      cpu: { isa: string; numThreads: number };
+      node: string;
+      results: { threads: number; int8: { gops: number }; cosine: number }[];
     };
     expect(cpu.isa).toMatch(/^[a-z0-9]+$/);
-    expect(results.length).toBeGreaterThanOrEqual(1);
+    expect(node).toBe(process.versions.node);
+    expect(results.map(({ threads }) => threads)).toEqual([...new Set([1, cpu.numThreads])]);
     for (const { int8, cosine } of results) {
       expect(int8.gops).toBeGreaterThan(0);
       expect(cosine).toBeGreaterThan(0.999);
     }
+  });
+
+  it('takes shapes, threads and rounds, and prints a line for each', () => {
+    const { status, stdout, stderr } = qgemm(
+      'bench',
+      '--shapes',
+      '1x64x96,3x70x5',
+      '--threads',
+      '2,1',
+      '--rounds',
+      '2',
+    );
+    expect(status).toBe(0);
+    expect(stderr).toBe('');
+    const lines = stdout.split('\n').map((line) => line.trim().split(/\s+/));
+    const rows = lines.filter(([first]) => first === '1' || first === '2');
+    expect(rows.map((cells) => cells.slice(0, 4).join(' '))).toEqual([
+      '2 1 64 96',
+      '1 1 64 96',
+      '2 3 70 5',
+      '1 3 70 5',
+    ]);
+    expect(stdout).toMatch(/^int8 kernels: +gemm_u8s8f32_/m);
+    expect(stdout).toContain(`Node ${process.version}`);
+  });
+
+  it.each([
+    ['--shapes', '1x2'],
+    ['--shapes', '1x2x0'],
+    ['--shapes', '1x2x1e3'],
+    ['--threads', '0'],
+    ['--threads', '1,x'],
+    ['--rounds', '-1'],
+    ['--frames', '1'],
+  ])('says what is wrong with %s %s, with status 2', (option, value) => {
+    const { status, stdout, stderr } = qgemm('bench', option, value);
+    expect(status).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(/^ERR_QGEMM_ARGUMENT: .+\n$/);
+    expect(stderr).toContain(option);
+  });
+
+  it('leaves limits to the library, with status 1', () => {
+    const { status, stderr } = qgemm('bench', '--shapes', '1x70000x1', '--rounds', '1');
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^ERR_QGEMM_LIMIT: /);
   });
 });
