@@ -1,0 +1,49 @@
+// Reads what objdump prints (GNU binutils, x86-64 in AT&T syntax or arm64): functions, whom they call, and their loops.
+import { execFileSync } from 'node:child_process';
+
+/** Functions of an object file as {name, lines: [{address, mnemonic, operands}], calls: names}. */
+export function disassemble(objdump, object) {
+  const text = execFileSync(objdump, ['-d', '-C', '--no-show-raw-insn', object], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  });
+  const functions = new Map();
+  let current;
+  for (const line of text.split('\n')) {
+    const label = /^[0-9a-f]+ <(.*)>:$/.exec(line);
+    if (label) {
+      current = { name: label[1], lines: [], calls: new Set() };
+      functions.set(current.name, current);
+      continue;
+    }
+    const instruction = /^\s*([0-9a-f]+):\s+(?:\{\w+\} )?(\S+)\s*(.*)$/.exec(line);
+    if (!instruction || !current) continue;
+    const [, address, mnemonic] = instruction;
+    const operands = instruction[3].replace(/\s*\/\/.*$/, ''); // objdump explains some on Arm
+    current.lines.push({ address: parseInt(address, 16), mnemonic, operands });
+    // A jump into another function is a call at the end of this one.
+    const target = /<(.*?)(?:\+0x[0-9a-f]+)?>$/.exec(operands)?.[1];
+    if (target && target !== current.name) current.calls.add(target);
+  }
+  return functions;
+}
+
+const isJump = (mnemonic) => /^(j[a-z]+|b|b\..+|cbn?z|tbn?z)$/.test(mnemonic);
+const isCall = (mnemonic) => /^(call.*|bl|blr)$/.test(mnemonic);
+
+/** Innermost loops: what lies between a jump backwards and its target, with no other such pair inside and no call. */
+export function innermostLoops({ name, lines }) {
+  const index = new Map(lines.map(({ address }, i) => [address, i]));
+  const pairs = [];
+  lines.forEach(({ address, mnemonic, operands }, end) => {
+    if (!isJump(mnemonic)) return;
+    const target = /(?:^|\s)([0-9a-f]+) <(.*?)(?:\+0x[0-9a-f]+)?>$/.exec(operands);
+    if (!target || target[2] !== name) return;
+    const to = parseInt(target[1], 16);
+    if (to <= address && index.has(to)) pairs.push([index.get(to), end]);
+  });
+  return pairs
+    .filter(([a, b]) => !pairs.some(([c, d]) => (c !== a || d !== b) && c >= a && d <= b))
+    .map(([a, b]) => lines.slice(a, b + 1))
+    .filter((loop) => !loop.some(({ mnemonic }) => isCall(mnemonic)));
+}
