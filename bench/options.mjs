@@ -21,6 +21,7 @@ onnxruntime-node, "npm run bench:peers -- --torch" PyTorch too; what is installe
 JSON, the tables as Markdown, and a chart as SVG.
 
   --shapes MxKxN[,...]   these shapes only, for instance 1x768x3072,16x768x3072
+  --rows M[,...]         these numbers of rows with all weights, for instance 2,3,5,7,8,12,15
   --threads N[,...]      numbers of threads (default: 1,2)
   --rounds N             rounds per shape (default: 15, fewer where a round takes long)
   --quick                M in 1, 16, 128 and three weights, 5 rounds, one thread
@@ -53,6 +54,7 @@ export function parseOptions(args) {
     args,
     options: {
       shapes: { type: 'string' },
+      rows: { type: 'string' },
       threads: { type: 'string' },
       rounds: { type: 'string' },
       quick: { type: 'boolean', default: false },
@@ -65,12 +67,14 @@ export function parseOptions(args) {
     },
   });
   if (values.help) return { help: true };
-  const quickGrid = grid([1, 16, 128], [WEIGHTS[0], WEIGHTS[3], WEIGHTS[6]]);
+  const list = (option, text) => text.split(',').map((item) => positiveInteger(option, item));
+  const quick = { rows: [1, 16, 128], weights: [WEIGHTS[0], WEIGHTS[3], WEIGHTS[6]] };
+  const { rows, weights } = values.quick ? quick : { rows: ROWS, weights: WEIGHTS };
   return {
-    shapes: values.shapes ? parseShapes(values.shapes) : values.quick ? quickGrid : grid(ROWS, WEIGHTS),
-    threads: (values.threads ?? (values.quick ? '1' : '1,2'))
-      .split(',')
-      .map((text) => positiveInteger('--threads', text)),
+    shapes: values.shapes
+      ? parseShapes(values.shapes)
+      : grid(values.rows ? list('--rows', values.rows) : rows, weights),
+    threads: list('--threads', values.threads ?? (values.quick ? '1' : '1,2')),
     rounds: positiveInteger('--rounds', values.rounds ?? (values.quick ? '5' : '15')),
     calls: !values['no-calls'],
     neighbours: values.neighbours,

@@ -3,10 +3,13 @@ import { execFileSync } from 'node:child_process';
 
 /** Functions of an object file as {name, lines: [{address, mnemonic, operands}], calls: names}. */
 export function disassemble(objdump, object) {
-  const text = execFileSync(objdump, ['-d', '-C', '--no-show-raw-insn', object], {
-    encoding: 'utf8',
-    maxBuffer: 1 << 28,
-  });
+  return parseDisassembly(
+    execFileSync(objdump, ['-d', '-C', '--no-show-raw-insn', object], { encoding: 'utf8', maxBuffer: 1 << 28 }),
+  );
+}
+
+/** The same from the text that objdump printed. */
+export function parseDisassembly(text) {
   const functions = new Map();
   let current;
   for (const line of text.split('\n')) {

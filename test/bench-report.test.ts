@@ -1,0 +1,109 @@
+import { describe, expect, it } from 'vitest';
+import { chart } from '../bench/chart.mjs';
+import { markdown } from '../bench/markdown.mjs';
+import { limitOf } from '../bench/report.mjs';
+import { summarize, summaryLines } from '../bench/summary.mjs';
+
+const timing = (median: number) => ({ median, best: median * 0.9, samples: 5 });
+
+/** A row as shape.mjs gives it; 10 us of int8 at M = 1 and 40 us at M = 64, peers slower by fixed factors. */
+function row(threads: number, m: number) {
+  const int8 = (m === 1 ? 0.01 : 0.04) / threads;
+  return {
+    threads,
+    m,
+    k: 1024,
+    n: 1024,
+    peaks: { int8: 4000, float32: 1000 },
+    read: m === 1 ? { ...timing(0.008), variant: '1 stream', bytes: 1 << 20 } : undefined,
+    results: {
+      int8: timing(int8),
+      float32: timing(int8 * 4),
+      'peer int8': timing(int8 * 2),
+      'peer float32': timing(int8 * 6),
+      'torch int8': timing(int8 * 3),
+      ...(threads > 1 && { 'int8 1 thread': timing(int8 * 1.9), 'float32 1 thread': timing(int8 * 4 * 1.8) }),
+    },
+  };
+}
+
+const rows = [row(1, 1), row(1, 64), row(2, 1), row(2, 64)];
+const report = {
+  date: '2026-01-02T03:04:05.678Z',
+  command: 'npm run bench --',
+  model: 'A <CPU> & more',
+  node: 'v20.0.0',
+  cpu: { isa: 'avx2' },
+  peers: { onnxruntime: 'onnxruntime-node 1.2.3', torch: 'PyTorch 4.5.6' },
+  instructions: { int8: 'vpmaddwd ymm', float32: 'vfmadd231ps ymm' },
+  rows,
+  summaries: [...summarize(rows, 1), ...summarize(rows, 2)],
+  calls: undefined,
+  neighbours: undefined,
+};
+
+describe('what npm run bench writes', () => {
+  it('takes the limit that allows less', () => {
+    expect(limitOf(rows[0], 'int8')).toEqual({ share: 0.8, of: 'bandwidth' });
+    const { share, of } = limitOf(rows[1], 'int8')!;
+    expect(of).toBe('peak');
+    expect(share).toBeCloseTo((2 * 64 * 1024 * 1024) / 0.04e-3 / 4000e9, 10);
+    expect(limitOf({ ...rows[1]!, peaks: { int8: 0, float32: 0 } }, 'int8')).toBeUndefined();
+  });
+
+  it('summarizes each number of threads, and scaling only where there are several', () => {
+    const lines = summaryLines(report.summaries);
+    expect(lines).toContain(
+      '1 T, int8 against onnxruntime, 2 shapes: medians 2.00x (least 2.00x, 1x1024x1024), bests 2.00x (least 2.00x, 1x1024x1024)',
+    );
+    expect(lines.filter((line: string) => line.includes('against 1 thread'))).toEqual([
+      expect.stringContaining('2 T, int8 against 1 thread, M >= 64, 1 shapes: medians 1.90x'),
+      expect.stringContaining('2 T, int8 against 1 thread, M = 1, weights above 1 MB, 1 shapes: medians 1.90x'),
+      expect.stringContaining('2 T, float32 against 1 thread, M >= 64, 1 shapes: medians 1.80x'),
+    ]);
+  });
+
+  it('writes tables for the documentation', () => {
+    const text = markdown(report);
+    expect(text).toContain('| 1, 1024, 1024 | 10.00 (9.00) | 210 | 80 % b | 20.00 | 2.00x | 30.00 | 3.00x | 40.00 |');
+    for (const table of text.split('\n\n').filter((part) => part.startsWith('|'))) {
+      const widths = new Set(
+        table
+          .trim()
+          .split('\n')
+          .map((line) => line.split('|').length),
+      );
+      expect([...widths]).toHaveLength(1);
+    }
+  });
+
+  it('draws a panel for each precision and number of threads, in two colour schemes', () => {
+    const svg = chart(report);
+    expect(svg.match(/class="title"/g)).toHaveLength(4);
+    expect(svg.match(/<rect class="ours"/g)).toHaveLength(8 + 1);
+    expect(svg.match(/<circle class="ort"/g)).toHaveLength(8 + 1);
+    expect(svg.match(/<path class="torch"/g)).toHaveLength(4 + 1);
+    expect(svg).toContain('prefers-color-scheme: dark');
+    expect(svg).toContain('A &lt;CPU&gt; &amp; more');
+    expect(svg).not.toMatch(/NaN|undefined|Infinity/);
+    // Every element is closed, in order.
+    const open: string[] = [];
+    for (const [, slash, name, empty] of svg.matchAll(/<(\/?)([a-z]+)[^<>]*?(\/?)>/g)) {
+      if (slash) expect(open.pop()).toBe(name);
+      else if (!empty) open.push(name!);
+    }
+    expect(open).toEqual([]);
+  });
+
+  it('needs no peers and no calibration', () => {
+    const bare = rows.slice(0, 1).map((each) => ({
+      ...each,
+      read: undefined,
+      peaks: { int8: 0, float32: 0 },
+      results: { int8: timing(0.01), float32: timing(0.04) },
+    }));
+    const alone = { ...report, peers: {}, rows: bare, summaries: summarize(bare, 1) };
+    expect(chart(alone)).not.toMatch(/NaN|undefined|Infinity|class="ort"|class="torch"/);
+    expect(markdown(alone)).toContain('| 1, 1024, 1024 | 10.00 (9.00) | 210 | - | 40.00 |');
+  });
+});
