@@ -35,7 +35,9 @@ const isArm = (lines) => lines.some(({ operands }) => /^[vqxw]\d+\b/.test(operan
 const x86 = {
   // lea and prefetches address memory without loading from it; the last operand is written to.
   load: ({ mnemonic, operands }) =>
-    /\(%r/.test(operands) && !/^(lea|prefetch|nop)/.test(mnemonic) && !(/^v?mov/.test(mnemonic) && /\)$/.test(operands)),
+    /\(%r/.test(operands) &&
+    !/^(lea|prefetch|nop)/.test(mnemonic) &&
+    !(/^v?mov/.test(mnemonic) && /\)$/.test(operands)),
   // Two vector registers and no memory.
   move: ({ mnemonic, operands }) =>
     /^v?mov(dq[au]|[au]p[sd])/.test(mnemonic) && /^%[xyz]mm\d+,%[xyz]mm\d+$/.test(operands),
