@@ -57,8 +57,8 @@ std::string fixed(double value, int digits) {
 
 void print_table(const Subjects& subjects, const std::vector<Samples>& samples) {
   std::printf("%s\n\n", cpu_name().empty() ? "unknown CPU" : cpu_name().c_str());
-  const char* pattern = "%-36s %16s %10s %10s %6s %6s %6s %6s\n";
-  std::printf(pattern, "kernel", "size", "median us", "best us", "GOPS", "peak", "GB/s", "read");
+  const char* pattern = "%-36s %16s %10s %10s %6s %6s %6s %6s  %s\n";
+  std::printf(pattern, "kernel", "size", "median us", "best us", "GOPS", "peak", "GB/s", "read", "by");
   for (size_t i = 0; i < subjects.size(); ++i) {
     const Subject& subject = *subjects[i];
     const double middle = median(samples[i].seconds);
@@ -68,13 +68,13 @@ void print_table(const Subjects& subjects, const std::vector<Samples>& samples) 
                 fixed(best(samples[i].seconds) * 1e6, 2).c_str(),
                 gops > 0 ? fixed(gops, gops < 10 ? 1 : 0).c_str() : "-", percent(gops, samples[i].peak_gops).c_str(),
                 fixed(subject.bytes / middle * 1e-9, 1).c_str(),
-                percent(read.median, read.median > 0 ? middle : 0).c_str());
+                percent(read.median, read.median > 0 ? middle : 0).c_str(), read.variant);
   }
   std::printf(
       "\nGOPS: two per multiply-add. peak: of a register-only loop over the kernel's instruction.\n"
       "GB/s: of weights; for kernels without weights, of bytes read and written. read: of a read-only loop over the "
       "same\n"
-      "weights (time of that loop / time of the kernel).\n");
+      "weights (time of that loop / time of the kernel), in the variant that was fastest here.\n");
 }
 
 void print_json(const Subjects& subjects, const std::vector<Samples>& samples, size_t rounds) {
