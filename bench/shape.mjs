@@ -6,6 +6,7 @@ import { interleave } from './measure.mjs';
 const SETTLE_MS = 50; // with several threads: the idle ones of onnxruntime and of OpenMP spin for some ten ms
 /** Up to this many rows the time may be that of reading the weights, so a read-only loop is measured too. */
 const READ_BOUND_ROWS = 4;
+const LEAST_READ = 32 * 1024; // bytes; less is read in no time that a loop could measure
 
 /** Linear.forward in both precisions; with several threads also on one, in the same rounds. */
 function ours(qgemm, weights, x, m, threads) {
@@ -67,7 +68,7 @@ export async function measureShape(qgemm, { weights, sessions, torch, peak }, m,
     errors[name] = checkResult(name, weights, x, m, await result());
   }
   const peaks = { int8: 0, float32: 0 };
-  const read = m <= READ_BOUND_ROWS ? readLoop(n * k, threads) : undefined;
+  const read = m <= READ_BOUND_ROWS && n * k >= LEAST_READ ? readLoop(n * k, threads) : undefined;
   const measureLimits = () => {
     for (const precision of ['int8', 'float32']) peaks[precision] = Math.max(peaks[precision], peak[precision]());
     read?.round();

@@ -20,6 +20,7 @@ namespace {
 constexpr double kSampleSeconds = 2e-3;  // a sample repeats a sweep for about this long
 constexpr double kSubjectSeconds = 1;    // after so much of it a subject gets no more than kLeastRounds
 constexpr size_t kLeastRounds = 3;
+constexpr double kLeastRead = 32 * 1024;    // smaller weights are read in no time that a loop could measure
 constexpr double kLimitMilliseconds = 0.5;  // for each loop of peak and bandwidth
 
 double seconds_of(Subject* subject, size_t repeats) {
@@ -71,7 +72,8 @@ std::vector<Samples> measure(const Subjects& subjects, size_t rounds) {
   std::vector<Samples> samples(subjects.size());
   std::vector<size_t> repeats, counts;
   for (size_t i = 0; i < subjects.size(); ++i) {
-    if (subjects[i]->weights != nullptr) samples[i].read_seconds.resize(read_variants());
+    if (subjects[i]->weights != nullptr && subjects[i]->bytes >= kLeastRead)
+      samples[i].read_seconds.resize(read_variants());
     const double once = std::max(seconds_of(subjects[i].get(), 1), 1e-8);
     repeats.push_back(std::max(static_cast<size_t>(kSampleSeconds / once), size_t{1}));
     const auto affordable = static_cast<size_t>(kSubjectSeconds / std::max(once, kSampleSeconds));

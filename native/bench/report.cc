@@ -21,7 +21,7 @@ double best(const std::vector<double>& values) { return *std::min_element(values
 // The read-only loop in its best variant.
 struct Read {
   double median = 0, best = 0;
-  const char* variant = "";
+  const char* variant = "-";
 };
 
 Read summarize(const std::vector<std::vector<double>>& variants) {
