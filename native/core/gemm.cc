@@ -9,8 +9,8 @@
 namespace qgemm {
 namespace {
 
-// Asks for the cache lines that a tile will be stored to, so that they come while it is computed. A tile stores the ends
-// of some rows that lie pages apart, which no hardware prefetcher foresees.
+// Asks for the cache lines that a tile will be stored to, so that they come while it is computed. A tile stores the
+// ends of some rows that lie pages apart, which no hardware prefetcher foresees.
 void prefetch_tile(const void* c, size_t rows, size_t row_stride, size_t row_bytes) {
 #if defined(__GNUC__)
   constexpr size_t kCacheLine = 64;
@@ -25,7 +25,7 @@ void prefetch_tile(const void* c, size_t rows, size_t row_stride, size_t row_byt
 
 Status gemm_int8(const PackedWeights& w, const PreparedRows& rows, const LinearEpilogue& epilogue, void* y,
                  const std::atomic<bool>* cancel) {
-  const auto& kernel = choose_gemm_u8s8f32(dispatch_config(), rows.m);
+  const auto& kernel = choose_gemm_u8s8f32(dispatch_config(), rows.m, distance_of_weights(w.panels_bytes()));
   const Tiling tiling = make_tiling(rows.m, w.n, w.padded_k(), kernel.mr, kernel.nr, rows.lda);
   GemmU8S8Args whole = {};  // what all tiles share
   whole.k = w.padded_k();

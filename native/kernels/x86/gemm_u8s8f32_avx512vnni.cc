@@ -1,9 +1,10 @@
-// gemm_u8s8f32_{8x32, 4x64, 2x64, 1x128}c4_avx512vnni
+// gemm_u8s8f32_{8x32, 4x64, 2x64, 2x32, 1x128, 1x32}c4_avx512vnni
 // Instructions: vpdpbusd zmm (u8 x s8, four products per 32-bit lane, no saturation), vpbroadcastd from memory.
 // Tile: MR rows x NP panels of 32 columns; 2 * MR * NP accumulators, 2 * NP weight registers, 1 activation register:
 // at most 16 + 4 + 1 (4x64) of 32. Per 4 steps of k: 2 * NP + MR loads for 2 * MR * NP vpdpbusd.
 // Panel: [k/4][32][4] int8; 128 bytes per step are two operands. M = 1 reads four panels at once: enough independent
-// sums to hide the latency of vpdpbusd, and four streams for the prefetcher.
+// sums to hide the latency of vpdpbusd, and four streams for the prefetcher. From main memory one stream is faster
+// (docs/benchmarks.md): 2x32 and 1x32.
 #include "kernels/kernel.h"
 #include "kernels/vec/avx512.h"
 #include "kernels/activations.inc"
@@ -70,6 +71,8 @@ static inline size_t panels_of(const GemmU8S8Args* args) { return (args->n + kPa
 void gemm_u8s8f32_8x32c4_avx512vnni(const GemmU8S8Args* args) { run_tile<Tile, 8, 1>(args->m, 1, args); }
 void gemm_u8s8f32_4x64c4_avx512vnni(const GemmU8S8Args* args) { run_tile<Tile, 4, 2>(args->m, panels_of(args), args); }
 void gemm_u8s8f32_2x64c4_avx512vnni(const GemmU8S8Args* args) { run_tile<Tile, 2, 2>(args->m, panels_of(args), args); }
+void gemm_u8s8f32_2x32c4_avx512vnni(const GemmU8S8Args* args) { run_tile<Tile, 2, 1>(args->m, 1, args); }
 void gemm_u8s8f32_1x128c4_avx512vnni(const GemmU8S8Args* args) { run_panels<Tile, 1, 4>(panels_of(args), args); }
+void gemm_u8s8f32_1x32c4_avx512vnni(const GemmU8S8Args* args) { Tile<1, 1>::run(args); }
 
 }  // namespace qgemm
