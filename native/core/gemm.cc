@@ -1,5 +1,7 @@
 #include "core/gemm.h"
 
+#include <algorithm>
+
 #include "core/cpu.h"
 #include "core/dispatch.h"
 #include "core/fp_env.h"
@@ -38,12 +40,19 @@ Status gemm_int8(const PackedWeights& w, const PreparedRows& rows, const LinearE
   whole.epilogue.output = epilogue.output;
   const size_t value_bytes = epilogue.output ? 1 : sizeof(float);
   const bool y_is_far = rows.m * w.n * value_bytes > cpu_caches().l2 / 2;
+  const auto panel_of = [&](size_t col) {
+    return static_cast<const int8_t*>(w.panels) + col / kPanelColumns * w.panel_stride();
+  };
+  // Weights that do not come from the nearer caches are asked for one panel ahead, by the last whole tile of a block of
+  // rows: all its other tiles find theirs there.
+  const bool ask_ahead = w.panels_bytes() > 4 * cpu_caches().l2;
+  const size_t whole_rows = rows.m / kernel.mr * kernel.mr;
   const auto tile = [&](size_t row, size_t m, size_t col, size_t n) {
     GemmU8S8Args args = whole;
     args.m = m;
     args.n = n;
     args.a = rows.q + row * rows.lda;
-    args.b = static_cast<const int8_t*>(w.panels) + col / kPanelColumns * w.panel_stride() + col % kPanelColumns * 4;
+    args.b = panel_of(col) + col % kPanelColumns * 4;
     args.c = static_cast<char*>(y) + (row * w.n + col) * value_bytes;
     args.a_scales = rows.scales + row;
     args.a_zero_points = rows.zero_points + row;
@@ -53,6 +62,8 @@ Status gemm_int8(const PackedWeights& w, const PreparedRows& rows, const LinearE
     if (w.zero_points) args.b_zero_points = w.zero_points + col;
     if (epilogue.bias) args.epilogue.bias = epilogue.bias + col;
     if (epilogue.residual) args.epilogue.residual = epilogue.residual + row * w.n + col;
+    const size_t last = std::min(whole_rows, (row / tiling.block_rows + 1) * tiling.block_rows);
+    if (ask_ahead && row + kernel.mr == last && col + n < w.n) args.next = panel_of(col + n);
     if (y_is_far) prefetch_tile(args.c, m, w.n * value_bytes, n * value_bytes);
     kernel.run(&args);
   };
