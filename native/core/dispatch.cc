@@ -96,15 +96,22 @@ constexpr Tag kTags[] = {
 };
 
 // The demanded kernel if it is of this operation; else, of the best ISA, the line with the fewest rows that still takes
-// all m, or its largest. An ISA whose smallest tile has more than twice m rows leaves the call to the next one (AMX).
+// all m, or its largest; of equal ones the widest, or the narrowest for far weights. An ISA whose smallest tile has
+// more than twice m rows leaves the call to the next one (AMX).
 template <typename Fn>
-const Kernel<Fn>& choose(KernelList<Fn> kernels, const DispatchConfig& config, size_t m) {
+const Kernel<Fn>& choose(KernelList<Fn> kernels, const DispatchConfig& config, size_t m,
+                         Weights weights = Weights::near) {
   const Kernel<Fn>* best = nullptr;
   for (const Kernel<Fn>& kernel : kernels) {
     if (!config.kernel.empty() && config.kernel == kernel.name) return kernel;
     if ((kernel.features & ~config.features) != 0) continue;
-    const bool other_isa = best != nullptr && strcmp(best->isa, kernel.isa) != 0;
-    if (best == nullptr || (other_isa ? best->mr > 2 * m && kernel.mr < best->mr : kernel.mr >= m)) best = &kernel;
+    if (best == nullptr) {
+      best = &kernel;
+    } else if (strcmp(best->isa, kernel.isa) != 0) {
+      if (best->mr > 2 * m && kernel.mr < best->mr) best = &kernel;
+    } else if (kernel.mr >= m && (kernel.mr < best->mr || weights == Weights::far)) {
+      best = &kernel;
+    }
   }
   return *best;  // scalar lines need no feature
 }
@@ -186,11 +193,18 @@ bool read_dispatch_config(uint32_t detected, const char* max_isa, const char* ke
 const DispatchConfig& dispatch_config() { return mutable_config(); }
 void set_dispatch_config(const DispatchConfig& config) { mutable_config() = config; }
 
-const Kernel<GemmU8S8Fn>& choose_gemm_u8s8f32(const DispatchConfig& config, size_t m) {
-  return choose(gemm_u8s8f32_kernels(), config, m);
+// A model has more weights than those of one layer: when they come round again, a layer of a quarter of the last cache
+// is mostly gone from it.
+Weights distance_of_weights(size_t bytes) {
+  const size_t last_cache = cpu_caches().l3;
+  return last_cache != 0 && bytes > last_cache / 4 ? Weights::far : Weights::near;
 }
-const Kernel<GemmF32Fn>& choose_gemm_f32(const DispatchConfig& config, size_t m) {
-  return choose(gemm_f32_kernels(), config, m);
+
+const Kernel<GemmU8S8Fn>& choose_gemm_u8s8f32(const DispatchConfig& config, size_t m, Weights weights) {
+  return choose(gemm_u8s8f32_kernels(), config, m, weights);
+}
+const Kernel<GemmF32Fn>& choose_gemm_f32(const DispatchConfig& config, size_t m, Weights weights) {
+  return choose(gemm_f32_kernels(), config, m, weights);
 }
 const Kernel<QuantizeRowFn>& choose_quantize_row(const DispatchConfig& config) {
   return choose(quantize_row_kernels(), config, 1);

@@ -40,9 +40,15 @@ bool read_dispatch_config(uint32_t detected, const char* max_isa, const char* ke
 const DispatchConfig& dispatch_config();
 void set_dispatch_config(const DispatchConfig& config);
 
-/// The kernel for a call with m rows: pure functions of the configuration, so that tests can ask for any CPU.
-const Kernel<GemmU8S8Fn>& choose_gemm_u8s8f32(const DispatchConfig& config, size_t m);
-const Kernel<GemmF32Fn>& choose_gemm_f32(const DispatchConfig& config, size_t m);
+/// Where weights are read from: caches, or main memory because there are too many of them. Several streams at once are
+/// faster from the former, one from the latter (docs/benchmarks.md).
+enum class Weights { near, far };
+Weights distance_of_weights(size_t bytes);
+
+/// The kernel for a call with m rows: pure functions of the configuration, so that tests can ask for any CPU. `weights`
+/// decides between kernels of equally many rows.
+const Kernel<GemmU8S8Fn>& choose_gemm_u8s8f32(const DispatchConfig& config, size_t m, Weights weights = Weights::near);
+const Kernel<GemmF32Fn>& choose_gemm_f32(const DispatchConfig& config, size_t m, Weights weights = Weights::near);
 const Kernel<QuantizeRowFn>& choose_quantize_row(const DispatchConfig& config);
 const Kernel<MinMaxFn>& choose_minmax(const DispatchConfig& config);
 const Kernel<QuantizeFn>& choose_quantize(const DispatchConfig& config);

@@ -47,7 +47,7 @@ Status prepare_rows_f32(size_t k, const float* x, size_t m, bool reject_non_fini
     return Status::out_of_memory;
   }
   out->m = m;
-  out->kernel_f32 = &kernel;
+  out->values_mr = kernel.mr;
   out->values = out->memory.as<float>();
   PackContext context = {x, m, k, kernel.mr, out->values};
   constexpr size_t kMinParallel = size_t{1} << 16;
@@ -61,7 +61,7 @@ Status prepare_rows_f32(size_t k, const float* x, size_t m, bool reject_non_fini
 
 Status gemm_f32(const PackedWeights& w, const PreparedRows& rows, const LinearEpilogue& epilogue, void* y,
                 const std::atomic<bool>* cancel) {
-  const auto& kernel = *rows.kernel_f32;
+  const auto& kernel = choose_gemm_f32(dispatch_config(), rows.m, distance_of_weights(w.panels_bytes()));
   const Tiling tiling = make_tiling(rows.m, w.n, w.k, kernel.mr, kernel.nr, w.k * sizeof(float));
   const size_t value_bytes = epilogue.output ? 1 : sizeof(float);
   const auto tile = [&](size_t row, size_t m, size_t col, size_t n) {
@@ -70,7 +70,7 @@ Status gemm_f32(const PackedWeights& w, const PreparedRows& rows, const LinearEp
     args.n = n;
     args.k = w.k;
     args.a = rows.values + row * w.k;
-    args.lda = kernel.mr;
+    args.lda = rows.values_mr;
     args.b = static_cast<const float*>(w.panels) + col / kPanelColumns * w.panel_stride() + col % kPanelColumns;
     args.panel_stride = w.panel_stride();
     args.c = static_cast<char*>(y) + (row * w.n + col) * value_bytes;

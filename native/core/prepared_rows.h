@@ -52,8 +52,8 @@ struct PreparedRows {
   float* scales = nullptr;
   int32_t* zero_points = nullptr;
   int32_t* row_sums = nullptr;
-  float* values = nullptr;  // float32 weights: blocks [k, mr] of the kernel that will read them
-  const Kernel<GemmF32Fn>* kernel_f32 = nullptr;
+  float* values = nullptr;  // float32 weights: blocks [k, values_mr], the rows of any kernel that is chosen for m
+  size_t values_mr = 0;
 };
 
 /// Reads x[m, K] and makes the private copy. `parallel` uses the pool; without it all runs on the calling thread.

@@ -26,7 +26,7 @@ inline Tiling make_tiling(size_t m, size_t n, size_t k, size_t mr, size_t nr, si
   constexpr size_t kMinTask = size_t{1} << 19;
   const size_t l2 = cpu_caches().l2 != 0 ? cpu_caches().l2 : size_t{1} << 20;
   Tiling tiling = {m, n, mr, nr, 0, 0, 0, 0};
-  const size_t rows_in_cache = std::max(l2 / 2 / std::max(row_bytes, size_t{1}), 8 * mr);
+  const size_t rows_in_cache = std::max(l2 / 16 / std::max(row_bytes, size_t{1}), 16 * mr);
   // Blocks of equal size: a small last one would leave a thread idle.
   const size_t blocks = std::max((m + rows_in_cache - 1) / rows_in_cache, size_t{1});
   tiling.block_rows = round_up((m + blocks - 1) / blocks, mr);

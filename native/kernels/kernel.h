@@ -58,6 +58,7 @@ struct GemmU8S8Args {
   size_t lda;           // bytes between rows of a
   const int8_t* b;      // first panel: [k/4, 32, 4]
   size_t panel_stride;  // bytes between panels
+  const int8_t* next;   // null, or a panel that is wanted next: a kernel may ask for it meanwhile
   void* c;              // float32, int32 or 8-bit codes [m, n]
   size_t ldc;           // elements between rows of c
   const float* a_scales;

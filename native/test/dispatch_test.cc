@@ -77,6 +77,21 @@ QGEMM_TEST(small_batches_are_left_to_the_next_isa) {
   EXPECT(std::strcmp(choose_gemm_u8s8f32(config, 16).isa, "amxint8") == 0, "%s", choose_gemm_u8s8f32(config, 16).name);
 }
 
+QGEMM_TEST(far_weights_are_read_as_one_stream) {
+  const DispatchConfig config = config_of(kAvx2 | kAvx512 | kAvx512Vnni);
+  EXPECT(choose_gemm_u8s8f32(config, 1, Weights::near).nr > 32, "%s", choose_gemm_u8s8f32(config, 1).name);
+  EXPECT(choose_gemm_u8s8f32(config, 1, Weights::far).nr == 32, "%s",
+         choose_gemm_u8s8f32(config, 1, Weights::far).name);
+  for (const Cpu& cpu : kCpus) {
+    for (size_t m = 1; m <= 40; ++m) {
+      const auto& near = choose_gemm_f32(config_of(cpu.features), m, Weights::near);
+      const auto& far = choose_gemm_f32(config_of(cpu.features), m, Weights::far);
+      EXPECT(near.mr == far.mr, "rows are packed for either: %s, %s", near.name, far.name);
+      EXPECT(far.nr <= near.nr, "%s, %s", near.name, far.name);
+    }
+  }
+}
+
 QGEMM_TEST(one_row_has_its_own_kernel_where_there_is_one) {
   const DispatchConfig config = config_of(kAvx2 | kAvx512 | kAvx512Vnni);
   EXPECT(choose_gemm_u8s8f32(config, 1).mr == 1, "%s", choose_gemm_u8s8f32(config, 1).name);

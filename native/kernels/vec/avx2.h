@@ -48,14 +48,9 @@ static inline I32 i32_min(I32 a, I32 b) { return _mm256_min_epi32(a, b); }
 static inline I32 i32_max(I32 a, I32 b) { return _mm256_max_epi32(a, b); }
 static inline I32 i32_and(I32 a, I32 b) { return _mm256_and_si256(a, b); }
 static inline I32 i32_xor(I32 a, I32 b) { return _mm256_xor_si256(a, b); }
-static inline I32 i32_max_unsigned(I32 a, I32 b) { return _mm256_max_epu32(a, b); }
 template <int kBits>
 static inline I32 i32_shl(I32 a) {
   return _mm256_slli_epi32(a, kBits);
-}
-template <int kBits>
-static inline I32 i32_shr(I32 a) {
-  return _mm256_srli_epi32(a, kBits);
 }
 static inline F32 i32_to_f32(I32 a) { return _mm256_cvtepi32_ps(a); }
 static inline I32 f32_to_i32(F32 a) { return _mm256_cvtps_epi32(a); }
@@ -72,11 +67,14 @@ static inline void i32_store_u8(uint8_t* p, I32 v) {
   memcpy(p, &low, 4);
   memcpy(p + 4, &high, 4);
 }
-static inline void i32_store4_u8(uint8_t* p, I32 a, I32 b, I32 c, I32 d) {
-  const __m256i bytes = _mm256_packus_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d));
+static inline void i32_store4_codes(uint8_t* p, I32 a, I32 b, I32 c, I32 d, int32_t zero_point) {
+  const __m256i moved = _mm256_set1_epi16(static_cast<int16_t>(zero_point));
+  const __m256i low = _mm256_add_epi16(_mm256_packs_epi32(a, b), moved);
+  const __m256i high = _mm256_add_epi16(_mm256_packs_epi32(c, d), moved);
   // Packing works within 128 bits: the four dwords of a half come from a, b, c and d.
   const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permutevar8x32_epi32(bytes, order));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                      _mm256_permutevar8x32_epi32(_mm256_packus_epi16(low, high), order));
 }
 static inline __m128i load_words(const uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
 // Rows r, r + 4, ... are the 128-bit lanes of one register: a 4x4 transposition within lanes does the rest.

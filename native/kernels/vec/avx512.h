@@ -53,14 +53,9 @@ static inline I32 i32_min(I32 a, I32 b) { return _mm512_min_epi32(a, b); }
 static inline I32 i32_max(I32 a, I32 b) { return _mm512_max_epi32(a, b); }
 static inline I32 i32_and(I32 a, I32 b) { return _mm512_and_si512(a, b); }
 static inline I32 i32_xor(I32 a, I32 b) { return _mm512_xor_si512(a, b); }
-static inline I32 i32_max_unsigned(I32 a, I32 b) { return _mm512_max_epu32(a, b); }
 template <int kBits>
 static inline I32 i32_shl(I32 a) {
   return _mm512_slli_epi32(a, kBits);
-}
-template <int kBits>
-static inline I32 i32_shr(I32 a) {
-  return _mm512_srli_epi32(a, kBits);
 }
 static inline F32 i32_to_f32(I32 a) { return _mm512_cvtepi32_ps(a); }
 static inline I32 f32_to_i32(F32 a) { return _mm512_cvtps_epi32(a); }
@@ -72,11 +67,13 @@ static inline I32 i32_load_u8(const uint8_t* p) {
 static inline void i32_store_u8(uint8_t* p, I32 v) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtusepi32_epi8(v));
 }
-static inline void i32_store4_u8(uint8_t* p, I32 a, I32 b, I32 c, I32 d) {
-  const __m512i bytes = _mm512_packus_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));
+static inline void i32_store4_codes(uint8_t* p, I32 a, I32 b, I32 c, I32 d, int32_t zero_point) {
+  const __m512i moved = _mm512_set1_epi16(static_cast<int16_t>(zero_point));
+  const __m512i low = _mm512_add_epi16(_mm512_packs_epi32(a, b), moved);
+  const __m512i high = _mm512_add_epi16(_mm512_packs_epi32(c, d), moved);
   // Packing works within 128 bits: the four dwords of a part come from a, b, c and d.
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-  _mm512_storeu_si512(p, _mm512_permutexvar_epi32(order, bytes));
+  _mm512_storeu_si512(p, _mm512_permutexvar_epi32(order, _mm512_packus_epi16(low, high)));
 }
 static inline __m128i load_words(const uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
 // Rows r, r + 4, ... are the 128-bit lanes of one register: a 4x4 transposition within lanes does the rest.

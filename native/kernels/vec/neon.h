@@ -63,16 +63,9 @@ static inline I32 i32_min(I32 a, I32 b) { return vminq_s32(a, b); }
 static inline I32 i32_max(I32 a, I32 b) { return vmaxq_s32(a, b); }
 static inline I32 i32_and(I32 a, I32 b) { return vandq_s32(a, b); }
 static inline I32 i32_xor(I32 a, I32 b) { return veorq_s32(a, b); }
-static inline I32 i32_max_unsigned(I32 a, I32 b) {
-  return vreinterpretq_s32_u32(vmaxq_u32(vreinterpretq_u32_s32(a), vreinterpretq_u32_s32(b)));
-}
 template <int kBits>
 static inline I32 i32_shl(I32 a) {
   return vshlq_n_s32(a, kBits);
-}
-template <int kBits>
-static inline I32 i32_shr(I32 a) {
-  return vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_s32(a), kBits));
 }
 static inline F32 i32_to_f32(I32 a) { return vcvtq_f32_s32(a); }
 static inline I32 f32_to_i32(F32 a) { return vcvtnq_s32_f32(a); }
@@ -90,10 +83,11 @@ static inline void i32_store_u8(uint8_t* p, I32 v) {
   const uint32_t four = vget_lane_u32(vreinterpret_u32_u8(bytes), 0);
   memcpy(p, &four, sizeof four);
 }
-static inline void i32_store4_u8(uint8_t* p, I32 a, I32 b, I32 c, I32 d) {
-  const uint16x8_t low = vcombine_u16(vqmovun_s32(a), vqmovun_s32(b));
-  const uint16x8_t high = vcombine_u16(vqmovun_s32(c), vqmovun_s32(d));
-  vst1q_u8(p, vcombine_u8(vqmovn_u16(low), vqmovn_u16(high)));
+static inline void i32_store4_codes(uint8_t* p, I32 a, I32 b, I32 c, I32 d, int32_t zero_point) {
+  const int16x8_t moved = vdupq_n_s16(static_cast<int16_t>(zero_point));
+  const int16x8_t low = vaddq_s16(vcombine_s16(vqmovn_s32(a), vqmovn_s32(b)), moved);
+  const int16x8_t high = vaddq_s16(vcombine_s16(vqmovn_s32(c), vqmovn_s32(d)), moved);
+  vst1q_u8(p, vcombine_u8(vqmovun_s16(low), vqmovun_s16(high)));
 }
 static inline void i32_load_transposed(const uint8_t* p, size_t ld, I32* out) {
   I32 rows[4];

@@ -79,15 +79,9 @@ static inline I32 i32_min(I32 a, I32 b) { return a < b ? a : b; }
 static inline I32 i32_max(I32 a, I32 b) { return a > b ? a : b; }
 static inline I32 i32_and(I32 a, I32 b) { return a & b; }
 static inline I32 i32_xor(I32 a, I32 b) { return a ^ b; }
-static inline I32 i32_max_unsigned(I32 a, I32 b) { return static_cast<uint32_t>(a) > static_cast<uint32_t>(b) ? a : b; }
 template <int kBits>
 static inline I32 i32_shl(I32 a) {
   return static_cast<I32>(static_cast<uint32_t>(a) << kBits);
-}
-// Zeros come in from the left.
-template <int kBits>
-static inline I32 i32_shr(I32 a) {
-  return static_cast<I32>(static_cast<uint32_t>(a) >> kBits);
 }
 static inline F32 i32_to_f32(I32 a) { return static_cast<float>(a); }
 // Rounds half to even; NaN and what does not fit give INT32_MIN, as x86 does.
@@ -108,12 +102,10 @@ static inline F32 i32_as_f32(I32 a) {
 static inline I32 i32_load_u8(const uint8_t* p) { return *p; }
 // Lanes must be in [0, 32767]; above 255 they saturate.
 static inline void i32_store_u8(uint8_t* p, I32 v) { *p = static_cast<uint8_t>(v > 255 ? 255 : v); }
-// Four vectors, one after the other, each as i32_store_u8 would.
-static inline void i32_store4_u8(uint8_t* p, I32 a, I32 b, I32 c, I32 d) {
-  i32_store_u8(p, a);
-  i32_store_u8(p + 1, b);
-  i32_store_u8(p + 2, c);
-  i32_store_u8(p + 3, d);
+// Four vectors, one after the other: lane + zero_point as uint8, saturated at both ends; lanes within +-32000.
+static inline void i32_store4_codes(uint8_t* p, I32 a, I32 b, I32 c, I32 d, int32_t zero_point) {
+  const I32 lanes[4] = {a, b, c, d};
+  for (int i = 0; i < 4; ++i) i32_store_u8(p + i, i32_max(lanes[i] + zero_point, 0));
 }
 // Four neighbouring words of each of kLanes rows, `ld` bytes apart: lane i of out[w] is word w of row i.
 static inline void i32_load_transposed(const uint8_t* p, size_t, I32* out) { memcpy(out, p, 4 * sizeof(I32)); }

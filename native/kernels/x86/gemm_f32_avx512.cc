@@ -1,9 +1,10 @@
-// gemm_f32_{12x32, 4x64, 1x128}c1_avx512
+// gemm_f32_{12x32, 4x64, 1x128, 1x32}c1_avx512
 // Instructions: vfmadd231ps zmm, vbroadcastss from memory.
 // Tile 12x32: 24 accumulators + 2 weights + 1 activation = 27 of 32 registers. Per step of k: 2 + 12 loads for 24 fma.
 // A comes packed [k][12], so that its broadcasts are one stream. Tile 4x64: 16 accumulators; with few
 // rows weights come from far, and two panels at once are more streams for the prefetcher. Tile 1x128: 8 accumulators
-// over four panels. Panel: [k][32] float32; 128 bytes per step are two operands.
+// over four panels; 1x32 reads one stream, which is faster from main memory. Panel: [k][32] float32; 128 bytes per step
+// are two operands.
 #include "kernels/kernel.h"
 #include "kernels/vec/avx512.h"
 #include "kernels/activations.inc"
@@ -56,5 +57,6 @@ struct Tile {
 void gemm_f32_12x32c1_avx512(const GemmF32Args* args) { run_tile<Tile, 12, 1>(args->m, 1, args); }
 void gemm_f32_4x64c1_avx512(const GemmF32Args* args) { run_tile<Tile, 4, 2>(args->m, (args->n + 31) / 32, args); }
 void gemm_f32_1x128c1_avx512(const GemmF32Args* args) { run_panels<Tile, 1, 4>((args->n + 31) / 32, args); }
+void gemm_f32_1x32c1_avx512(const GemmF32Args* args) { Tile<1, 1>::run(args); }
 
 }  // namespace qgemm

@@ -1,9 +1,10 @@
-// gemm_u8s8f32_{8x32, 4x64, 2x64, 1x128}c4_avx512vnni
+// gemm_u8s8f32_{8x32, 4x64, 2x64, 2x32, 1x128, 1x32}c4_avx512vnni
 // Instructions: vpdpbusd zmm (u8 x s8, four products per 32-bit lane, no saturation), vpbroadcastd from memory.
 // Tile: MR rows x NP panels of 32 columns; 2 * MR * NP accumulators, 2 * NP weight registers, 1 activation register:
 // at most 16 + 4 + 1 (4x64) of 32. Per 4 steps of k: 2 * NP + MR loads for 2 * MR * NP vpdpbusd.
 // Panel: [k/4][32][4] int8; 128 bytes per step are two operands. M = 1 reads four panels at once: enough independent
-// sums to hide the latency of vpdpbusd, and four streams for the prefetcher.
+// sums to hide the latency of vpdpbusd, and four streams for the prefetcher. From main memory one stream is faster
+// (docs/benchmarks.md): 2x32 and 1x32.
 #include "kernels/kernel.h"
 #include "kernels/vec/avx512.h"
 #include "kernels/activations.inc"
@@ -23,8 +24,9 @@ static inline void dot4(__m512i& sum, __m512i a, __m512i b) {
 
 namespace {  // internal linkage: another file has a Tile too
 
-template <int kRows, int kPanels>
-struct Tile {
+// With kAskForNext two cache lines of the next panel are asked for in each step of k.
+template <int kRows, int kPanels, bool kAskForNext>
+struct AnyTile {
   static void run(const GemmU8S8Args* args) {
     constexpr int kVectors = 2 * kPanels;
     __m512i sums[kRows][kVectors];
@@ -36,9 +38,14 @@ struct Tile {
     const size_t lda = args->lda;
     const uint8_t* a = args->a;
     const int8_t* b = args->b;
-    const size_t panel_stride = args->panel_stride;
+    const char* const next = reinterpret_cast<const char*>(args->next);
+    const size_t panel_stride = args->panel_stride, depth = args->k;
 #pragma GCC unroll 4
-    for (size_t k = 0; k < args->k; k += 4) {
+    for (size_t k = 0; k < depth; k += 4) {
+      if (kAskForNext) {
+        _mm_prefetch(next + k * kPanelColumns, _MM_HINT_T1);
+        _mm_prefetch(next + k * kPanelColumns + 64, _MM_HINT_T1);
+      }
       __m512i w[kVectors];
 #pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) {
@@ -63,13 +70,22 @@ struct Tile {
   }
 };
 
+template <int kRows, int kPanels>
+using Tile = AnyTile<kRows, kPanels, false>;
+
 }  // namespace
 
 static inline size_t panels_of(const GemmU8S8Args* args) { return (args->n + kPanelColumns - 1) / kPanelColumns; }
 
-void gemm_u8s8f32_8x32c4_avx512vnni(const GemmU8S8Args* args) { run_tile<Tile, 8, 1>(args->m, 1, args); }
+void gemm_u8s8f32_8x32c4_avx512vnni(const GemmU8S8Args* args) {
+  // Fewer rows are done with a panel before the next one is there: asking then only disturbs the reading (Zen 4).
+  if (args->m == 8 && args->next != nullptr) return AnyTile<8, 1, true>::run(args);
+  run_tile<Tile, 8, 1>(args->m, 1, args);
+}
 void gemm_u8s8f32_4x64c4_avx512vnni(const GemmU8S8Args* args) { run_tile<Tile, 4, 2>(args->m, panels_of(args), args); }
 void gemm_u8s8f32_2x64c4_avx512vnni(const GemmU8S8Args* args) { run_tile<Tile, 2, 2>(args->m, panels_of(args), args); }
+void gemm_u8s8f32_2x32c4_avx512vnni(const GemmU8S8Args* args) { run_tile<Tile, 2, 1>(args->m, 1, args); }
 void gemm_u8s8f32_1x128c4_avx512vnni(const GemmU8S8Args* args) { run_panels<Tile, 1, 4>(panels_of(args), args); }
+void gemm_u8s8f32_1x32c4_avx512vnni(const GemmU8S8Args* args) { Tile<1, 1>::run(args); }
 
 }  // namespace qgemm
