@@ -21,6 +21,7 @@
       "native/core/pack.cc",
       "native/core/pin_library.cc",
       "native/core/prepare_rows.cc",
+      "native/core/private_rows.cc",
       "native/core/qparams.cc",
       "native/core/quantize.cc",
       "native/core/quantize_weights.cc",

@@ -2,6 +2,7 @@
 
 #include "core/fp_env.h"
 #include "core/gemm.h"
+#include "core/private_rows.h"
 
 namespace qgemm {
 namespace {
@@ -9,18 +10,17 @@ namespace {
 // Scratch above this is given back after the call: a thread should not keep the memory of its largest batch for ever.
 constexpr size_t kKeptScratch = size_t{8} << 20;
 
-bool overlaps(const LinearOutput& output, size_t m) {
-  const size_t values = m * output.weights->n;
-  const char* r = reinterpret_cast<const char*>(output.epilogue.residual);
+bool overlaps(const LinearOutput& output, size_t m, const float* values, size_t columns) {
+  const char* v = reinterpret_cast<const char*>(values);
   const char* y = static_cast<const char*>(output.y);
-  const size_t y_bytes = values * (output.epilogue.output ? 1 : sizeof(float));
-  return r < y + y_bytes && y < r + values * sizeof(float);
+  const size_t y_bytes = m * output.weights->n * (output.epilogue.output ? 1 : sizeof(float));
+  return v < y + y_bytes && y < v + m * columns * sizeof(float);
 }
 
 // Adding in place is one read before one write; any other overlap would let a tile write what another has yet to read.
 Status settle_residual(LinearOutput* output, size_t m, AlignedBuffer* copy) {
   const float* residual = output->epilogue.residual;
-  if (residual == nullptr || !overlaps(*output, m)) return Status::ok;
+  if (residual == nullptr || !overlaps(*output, m, residual, output->weights->n)) return Status::ok;
   if (residual == output->y && output->epilogue.output == nullptr) return Status::ok;
   const size_t bytes = m * output->weights->n * sizeof(float);
   if (!copy->allocate(bytes)) return Status::out_of_memory;
@@ -29,10 +29,10 @@ Status settle_residual(LinearOutput* output, size_t m, AlignedBuffer* copy) {
   return Status::ok;
 }
 
-Status run_layer(LinearOutput output, const PreparedRows& rows) {
-  AlignedBuffer residual;
-  const Status status = settle_residual(&output, rows.m, &residual);
-  return status == Status::ok ? gemm(*output.weights, rows, output.epilogue, output.y, nullptr) : status;
+// Whether rows can be prepared while others are multiplied: nothing may be written before all of x is known to be good,
+// and writing must not change it.
+bool can_prepare_late(const Input& input, size_t m, size_t k, bool reject_non_finite, const LinearOutput& output) {
+  return input.quantized.codes == nullptr && !reject_non_finite && !overlaps(output, m, input.x, k);
 }
 
 }  // namespace
@@ -44,10 +44,19 @@ OutputCodes make_output_codes(float scale, int32_t zero_point, int32_t qmin, int
 
 Status forward_layers(const InputScheme& scheme, const Input& input, size_t m, bool reject_non_finite,
                       const LinearOutput* outputs, size_t count) {
-  thread_local PreparedRows scratch;
-  Status status = prepare_rows(scheme, input, m, reject_non_finite, true, &scratch);
-  for (size_t i = 0; i < count && status == Status::ok; ++i) status = run_layer(outputs[i], scratch);
-  if (scratch.memory.size() > kKeptScratch) scratch.memory.reset();
+  thread_local PrivateRows scratch;
+  const bool late = count == 1 && can_prepare_late(input, m, scheme.k, reject_non_finite, outputs[0]);
+  PreparedRows* rows = scratch.shared();
+  Status status = late ? Status::ok : prepare_rows(scheme, input, m, reject_non_finite, true, rows);
+  for (size_t i = 0; i < count && status == Status::ok; ++i) {
+    LinearOutput output = outputs[i];
+    AlignedBuffer residual;
+    status = settle_residual(&output, m, &residual);
+    if (status != Status::ok) break;
+    status = late ? gemm_from_input(scheme, input, m, output, &scratch)
+                  : gemm(*output.weights, *rows, output.epilogue, output.y, nullptr);
+  }
+  scratch.keep_at_most(kKeptScratch);
   return status;
 }
 

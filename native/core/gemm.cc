@@ -6,6 +6,7 @@
 #include "core/dispatch.h"
 #include "core/fp_env.h"
 #include "core/gemm_f32.h"
+#include "core/private_rows.h"
 #include "core/tiling.h"
 
 namespace qgemm {
@@ -25,49 +26,96 @@ void prefetch_tile(const void* c, size_t rows, size_t row_stride, size_t row_byt
 #endif
 }
 
-Status gemm_int8(const PackedWeights& w, const PreparedRows& rows, const LinearEpilogue& epilogue, void* y,
-                 const std::atomic<bool>* cancel) {
-  const auto& kernel = choose_gemm_u8s8f32(dispatch_config(), rows.m, distance_of_weights(w.panels_bytes()));
-  const Tiling tiling = make_tiling(rows.m, w.n, w.padded_k(), kernel.mr, kernel.nr, rows.lda);
-  GemmU8S8Args whole = {};  // what all tiles share
-  whole.k = w.padded_k();
-  whole.lda = rows.lda;
-  whole.panel_stride = w.panel_stride();
-  whole.ldc = w.n;
-  whole.logical_k = static_cast<uint32_t>(w.k);
-  whole.epilogue.ld_residual = w.n;
-  whole.epilogue.activation = epilogue.activation;
-  whole.epilogue.output = epilogue.output;
-  const size_t value_bytes = epilogue.output ? 1 : sizeof(float);
-  const bool y_is_far = rows.m * w.n * value_bytes > cpu_caches().l2 / 2;
-  const auto panel_of = [&](size_t col) {
-    return static_cast<const int8_t*>(w.panels) + col / kPanelColumns * w.panel_stride();
-  };
-  // Weights that do not come from the nearer caches are asked for one panel ahead, by the last whole tile of a block of
-  // rows: all its other tiles find theirs there.
-  const bool ask_ahead = w.panels_bytes() > 4 * cpu_caches().l2;
-  const size_t whole_rows = rows.m / kernel.mr * kernel.mr;
-  const auto tile = [&](size_t row, size_t m, size_t col, size_t n) {
-    GemmU8S8Args args = whole;
-    args.m = m;
-    args.n = n;
-    args.a = rows.q + row * rows.lda;
-    args.b = panel_of(col) + col % kPanelColumns * 4;
-    args.c = static_cast<char*>(y) + (row * w.n + col) * value_bytes;
-    args.a_scales = rows.scales + row;
-    args.a_zero_points = rows.zero_points + row;
-    args.a_row_sums = rows.row_sums + row;
-    args.b_scales = w.scales + col;
-    args.b_column_sums = w.column_sums + col;
-    if (w.zero_points) args.b_zero_points = w.zero_points + col;
-    if (epilogue.bias) args.epilogue.bias = epilogue.bias + col;
-    if (epilogue.residual) args.epilogue.residual = epilogue.residual + row * w.n + col;
-    const size_t last = std::min(whole_rows, (row / tiling.block_rows + 1) * tiling.block_rows);
-    if (ask_ahead && row + kernel.mr == last && col + n < w.n) args.next = panel_of(col + n);
-    if (y_is_far) prefetch_tile(args.c, m, w.n * value_bytes, n * value_bytes);
-    kernel.run(&args);
-  };
-  return for_each_tile(tiling, cancel, tile) ? Status::ok : Status::cancelled;
+// One multiplication by int8 weights: what its blocks have in common.
+class Int8Gemm {
+ public:
+  Int8Gemm(const PackedWeights& weights, size_t m, const LinearEpilogue& epilogue, void* y)
+      : w_(weights),
+        epilogue_(epilogue),
+        y_(y),
+        kernel_(choose_gemm_u8s8f32(dispatch_config(), m, distance_of_weights(weights.panels_bytes()))),
+        tiling_(
+            make_tiling({m, w_.n, w_.padded_k(), kernel_.mr, kernel_.nr, code_row_stride(w_.k), w_.panels_bytes()})),
+        value_bytes_(epilogue.output ? 1 : sizeof(float)),
+        y_is_far_(m * w_.n * value_bytes_ > cpu_caches().l2 / 2),
+        ask_ahead_(w_.panels_bytes() > 4 * cpu_caches().l2) {}
+
+  const Tiling& tiling() const { return tiling_; }
+
+  /// Row 0 of the block is row `first` of `rows`.
+  void run(const Block& block, const PreparedRows& rows, size_t first) const {
+    GemmU8S8Args args = {};
+    args.k = w_.padded_k();
+    args.lda = rows.lda;
+    args.panel_stride = w_.panel_stride();
+    args.ldc = w_.n;
+    args.logical_k = static_cast<uint32_t>(w_.k);
+    args.epilogue.ld_residual = w_.n;
+    args.epilogue.activation = epilogue_.activation;
+    args.epilogue.output = epilogue_.output;
+    // Weights that do not come from the nearer caches are asked for one panel ahead, by the last whole tile of the
+    // block: all its other tiles find theirs there.
+    const size_t whole = (block.row1 - block.row0) / kernel_.mr * kernel_.mr;
+    const size_t asking = ask_ahead_ && whole != 0 ? block.row0 + whole - kernel_.mr : block.row1;
+    for_each_tile(tiling_, block, [&](size_t row, size_t m, size_t col, size_t n) {
+      const size_t from = first + row - block.row0, to = row * w_.n + col;
+      args.m = m;
+      args.n = n;
+      args.a = rows.q + from * rows.lda;
+      args.b = panel_of(col) + col % kPanelColumns * 4;
+      args.next = row == asking && col + n < w_.n ? panel_of(col + n) : nullptr;
+      args.c = static_cast<char*>(y_) + to * value_bytes_;
+      args.a_scales = rows.scales + from;
+      args.a_zero_points = rows.zero_points + from;
+      args.a_row_sums = rows.row_sums + from;
+      args.b_scales = w_.scales + col;
+      args.b_column_sums = w_.column_sums + col;
+      if (w_.zero_points) args.b_zero_points = w_.zero_points + col;
+      if (epilogue_.bias) args.epilogue.bias = epilogue_.bias + col;
+      if (epilogue_.residual) args.epilogue.residual = epilogue_.residual + to;
+      if (y_is_far_) prefetch_tile(args.c, m, w_.n * value_bytes_, n * value_bytes_);
+      kernel_.run(&args);
+    });
+  }
+
+ private:
+  const int8_t* panel_of(size_t col) const {
+    return static_cast<const int8_t*>(w_.panels) + col / kPanelColumns * w_.panel_stride();
+  }
+
+  const PackedWeights& w_;
+  const LinearEpilogue& epilogue_;
+  void* y_;
+  const Kernel<GemmU8S8Fn>& kernel_;
+  Tiling tiling_;
+  size_t value_bytes_;
+  bool y_is_far_, ask_ahead_;
+};
+
+template <typename Gemm>
+Status run_shared(const Gemm& gemm, const PreparedRows& rows, const std::atomic<bool>* cancel) {
+  const bool whole =
+      for_each_block(gemm.tiling(), cancel, [&](const Block& block, size_t) { gemm.run(block, rows, block.row0); });
+  return whole ? Status::ok : Status::cancelled;
+}
+
+// Threads that share a block of rows each prepare all of it. Where that is so much that several threads had better do
+// it together, rows are prepared before (prepare_rows).
+bool worth_preparing_alone(const Tiling& tiling, size_t k) {
+  return tiling.row_blocks >= tiling.threads || tiling.m * k < kParallelPreparation;
+}
+
+template <typename Gemm>
+Status run_private(const Gemm& gemm, const InputScheme& scheme, const Input& input, PrivateRows* rows) {
+  const Tiling& tiling = gemm.tiling();
+  if (!worth_preparing_alone(tiling, scheme.k)) {
+    const Status status = prepare_rows(scheme, input, tiling.m, false, true, rows->shared());
+    return status == Status::ok ? run_shared(gemm, *rows->shared(), nullptr) : status;
+  }
+  if (!rows->begin(scheme, input.x, tiling)) return Status::out_of_memory;
+  for_each_block(tiling, nullptr,
+                 [&](const Block& block, size_t participant) { gemm.run(block, rows->of(block, participant), 0); });
+  return Status::ok;
 }
 
 }  // namespace
@@ -76,8 +124,18 @@ Status gemm(const PackedWeights& weights, const PreparedRows& rows, const Linear
             const std::atomic<bool>* cancel) {
   if (rows.m == 0 || weights.n == 0) return Status::ok;
   const ScopedFpEnv fp_env;
-  return weights.scheme == Scheme::float32 ? gemm_f32(weights, rows, epilogue, y, cancel)
-                                           : gemm_int8(weights, rows, epilogue, y, cancel);
+  return weights.scheme == Scheme::float32 ? run_shared(Float32Gemm(weights, rows.m, epilogue, y), rows, cancel)
+                                           : run_shared(Int8Gemm(weights, rows.m, epilogue, y), rows, cancel);
+}
+
+Status gemm_from_input(const InputScheme& scheme, const Input& input, size_t m, const LinearOutput& output,
+                       PrivateRows* rows) {
+  const PackedWeights& weights = *output.weights;
+  if (m == 0 || weights.n == 0) return Status::ok;
+  const ScopedFpEnv fp_env;
+  return weights.scheme == Scheme::float32
+             ? run_private(Float32Gemm(weights, m, output.epilogue, output.y), scheme, input, rows)
+             : run_private(Int8Gemm(weights, m, output.epilogue, output.y), scheme, input, rows);
 }
 
 }  // namespace qgemm

@@ -31,6 +31,13 @@ struct LinearOutput {
   void* y;
 };
 
+class PrivateRows;
+
+/// prepare_rows and gemm at once, each thread preparing the rows that it multiplies. x and y must not overlap; x is
+/// float32, and what is not finite is not rejected.
+Status gemm_from_input(const InputScheme& scheme, const Input& input, size_t m, const LinearOutput& output,
+                       PrivateRows* rows);
+
 /// prepare_rows once and gemm for each layer, with scratch memory that the calling thread keeps: the synchronous path.
 /// All weights have the K, scheme and zero points (row_sums) that `scheme` says.
 Status forward_layers(const InputScheme& scheme, const Input& input, size_t m, bool reject_non_finite,

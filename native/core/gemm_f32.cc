@@ -37,21 +37,21 @@ void pack_task(void* opaque, size_t block) {
 
 }  // namespace
 
-Status prepare_rows_f32(size_t k, const float* x, size_t m, bool reject_non_finite, bool parallel, PreparedRows* out) {
+size_t rows_of_kernel_f32(size_t m) { return choose_gemm_f32(dispatch_config(), m).mr; }
+
+Status prepare_rows_f32(size_t k, const float* x, size_t m, size_t mr, bool reject_non_finite, bool parallel,
+                        PreparedRows* out) {
   if (reject_non_finite && !all_finite(x, m * k)) return Status::non_finite;
-  const auto& kernel = choose_gemm_f32(dispatch_config(), m);
-  const size_t blocks = (m + kernel.mr - 1) / kernel.mr;
+  const size_t blocks = (m + mr - 1) / mr;
   size_t elements, bytes;
-  if (!checked_multiply(blocks * kernel.mr, k, &elements) || !checked_multiply(elements, sizeof(float), &bytes) ||
+  if (!checked_multiply(blocks * mr, k, &elements) || !checked_multiply(elements, sizeof(float), &bytes) ||
       !out->memory.ensure(bytes)) {
     return Status::out_of_memory;
   }
   out->m = m;
-  out->values_mr = kernel.mr;
   out->values = out->memory.as<float>();
-  PackContext context = {x, m, k, kernel.mr, out->values};
-  constexpr size_t kMinParallel = size_t{1} << 16;
-  if (parallel && blocks > 1 && elements >= kMinParallel) {
+  PackContext context = {x, m, k, mr, out->values};
+  if (parallel && blocks > 1 && elements >= kParallelPreparation) {
     ThreadPool::instance().parallel_for(blocks, pack_task, &context);
   } else {
     for (size_t block = 0; block < blocks; ++block) pack_task(&context, block);
@@ -59,28 +59,32 @@ Status prepare_rows_f32(size_t k, const float* x, size_t m, bool reject_non_fini
   return Status::ok;
 }
 
-Status gemm_f32(const PackedWeights& w, const PreparedRows& rows, const LinearEpilogue& epilogue, void* y,
-                const std::atomic<bool>* cancel) {
-  const auto& kernel = choose_gemm_f32(dispatch_config(), rows.m, distance_of_weights(w.panels_bytes()));
-  const Tiling tiling = make_tiling(rows.m, w.n, w.k, kernel.mr, kernel.nr, w.k * sizeof(float));
-  const size_t value_bytes = epilogue.output ? 1 : sizeof(float);
-  const auto tile = [&](size_t row, size_t m, size_t col, size_t n) {
-    GemmF32Args args = {};
+Float32Gemm::Float32Gemm(const PackedWeights& weights, size_t m, const LinearEpilogue& epilogue, void* y)
+    : w_(weights),
+      epilogue_(epilogue),
+      y_(y),
+      kernel_(choose_gemm_f32(dispatch_config(), m, distance_of_weights(weights.panels_bytes()))),
+      tiling_(make_tiling({m, w_.n, w_.k, kernel_.mr, kernel_.nr, w_.k * sizeof(float), w_.panels_bytes()})) {}
+
+void Float32Gemm::run(const Block& block, const PreparedRows& rows, size_t first) const {
+  GemmF32Args args = {};
+  args.k = w_.k;
+  args.lda = kernel_.mr;
+  args.panel_stride = w_.panel_stride();
+  args.ldc = w_.n;
+  args.epilogue = {nullptr, nullptr, w_.n, epilogue_.activation, epilogue_.output};
+  const size_t value_bytes = epilogue_.output ? 1 : sizeof(float);
+  for_each_tile(tiling_, block, [&](size_t row, size_t m, size_t col, size_t n) {
+    const size_t to = row * w_.n + col;
     args.m = m;
     args.n = n;
-    args.k = w.k;
-    args.a = rows.values + row * w.k;
-    args.lda = rows.values_mr;
-    args.b = static_cast<const float*>(w.panels) + col / kPanelColumns * w.panel_stride() + col % kPanelColumns;
-    args.panel_stride = w.panel_stride();
-    args.c = static_cast<char*>(y) + (row * w.n + col) * value_bytes;
-    args.ldc = w.n;
-    args.epilogue = {epilogue.bias ? epilogue.bias + col : nullptr,
-                     epilogue.residual ? epilogue.residual + row * w.n + col : nullptr, w.n, epilogue.activation,
-                     epilogue.output};
-    kernel.run(&args);
-  };
-  return for_each_tile(tiling, cancel, tile) ? Status::ok : Status::cancelled;
+    args.a = rows.values + (first + row - block.row0) * w_.k;
+    args.b = static_cast<const float*>(w_.panels) + col / kPanelColumns * w_.panel_stride() + col % kPanelColumns;
+    args.c = static_cast<char*>(y_) + to * value_bytes;
+    if (epilogue_.bias) args.epilogue.bias = epilogue_.bias + col;
+    if (epilogue_.residual) args.epilogue.residual = epilogue_.residual + to;
+    kernel_.run(&args);
+  });
 }
 
 }  // namespace qgemm

@@ -14,7 +14,7 @@ namespace qgemm {
 /// long as nobody is late, and nobody waits for one who is.
 class alignas(64) ParallelTask {
  public:
-  using Function = void (*)(void* context, size_t index);
+  using Function = void (*)(void* context, size_t index, size_t participant);
 
   /// `count` < 2^32; `participants` in [1, kMaxThreads]; worker i of the pool comes as participant `first_worker` + i.
   ParallelTask(size_t count, size_t participants, size_t first_worker, Function function, void* context,
@@ -33,7 +33,8 @@ class alignas(64) ParallelTask {
 
   size_t participant_of_worker(size_t index) const { return first_worker_ + index; }
 
-  /// Works until no index is left to take, or the task is cancelled. Any thread may come as any participant.
+  /// Works until no index is left to take, or the task is cancelled. Any thread may come as any participant, one at a
+  /// time.
   void participate(size_t participant) {
     for (size_t step = 0; step < participants_; ++step) {
       Range& range = ranges_[(participant + step) % participants_];
@@ -43,7 +44,7 @@ class alignas(64) ParallelTask {
           stopped_.store(true, std::memory_order_relaxed);
           return;
         }
-        function_(context_, index);
+        function_(context_, index, participant);
       }
     }
   }

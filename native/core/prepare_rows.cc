@@ -72,14 +72,13 @@ void quantize_task(void* opaque, size_t task) {
   }
 }
 
-bool allocate(size_t m, size_t lda, PreparedRows* out) {
-  size_t codes;
-  if (!checked_multiply(m, lda, &codes) || m > SIZE_MAX / 64 || codes > SIZE_MAX / 2) return false;
-  if (!out->memory.ensure(codes + 3 * m * 4)) return false;
+bool allocate(const InputScheme& scheme, size_t m, PreparedRows* out) {
+  size_t bytes;
+  if (!prepared_bytes(scheme, m, 1, &bytes) || !out->memory.ensure(bytes)) return false;
   out->m = m;
-  out->lda = lda;
+  out->lda = code_row_stride(scheme.k);
   out->q = out->memory.as<uint8_t>();
-  out->scales = reinterpret_cast<float*>(out->q + codes);
+  out->scales = reinterpret_cast<float*>(out->q + m * out->lda);
   out->zero_points = reinterpret_cast<int32_t*>(out->scales + m);
   out->row_sums = out->zero_points + m;
   return true;
@@ -103,6 +102,20 @@ InputScheme dynamic_input(const PackedWeights& weights) {
   scheme.range = weights.activations;
   scheme.row_sums = weights.zero_points != nullptr;
   return scheme;
+}
+
+bool prepared_bytes(const InputScheme& scheme, size_t m, size_t mr, size_t* bytes) {
+  if (scheme.weights == Scheme::float32) {
+    size_t elements;
+    return m <= SIZE_MAX - mr && checked_multiply(round_up(m, mr), scheme.k, &elements) &&
+           checked_multiply(elements, sizeof(float), bytes);
+  }
+  size_t codes;
+  if (!checked_multiply(m, code_row_stride(scheme.k), &codes) || m > SIZE_MAX / 64 || codes > SIZE_MAX / 2) {
+    return false;
+  }
+  *bytes = codes + m * (sizeof(float) + 2 * sizeof(int32_t));  // and scales, zero points, row sums
+  return true;
 }
 
 size_t code_row_stride(size_t k) {
@@ -129,9 +142,9 @@ Status prepare_rows(const InputScheme& scheme, const Input& input, size_t m, boo
                     PreparedRows* out) {
   const ScopedFpEnv fp_env;
   if (scheme.weights == Scheme::float32) {
-    return prepare_rows_f32(scheme.k, input.x, m, reject_non_finite, parallel, out);
+    return prepare_rows_f32(scheme.k, input.x, m, rows_of_kernel_f32(m), reject_non_finite, parallel, out);
   }
-  if (!allocate(m, code_row_stride(scheme.k), out)) return Status::out_of_memory;
+  if (!allocate(scheme, m, out)) return Status::out_of_memory;
   if (input.quantized.codes != nullptr) {
     take_codes(scheme, input.quantized, out);
     return Status::ok;
@@ -142,10 +155,9 @@ Status prepare_rows(const InputScheme& scheme, const Input& input, size_t m, boo
   QuantizeContext context = {
       &scheme, input.x, m, out, choose_quantize_row(dispatch_config()).run, choose_quantize(dispatch_config()).run,
       {true}};
-  // Below some ten microseconds of work a second thread does not pay.
-  constexpr size_t kElementsPerTask = size_t{1} << 15;
+  constexpr size_t kElementsPerTask = kParallelPreparation / 2;
   const size_t padded_k = round_up(scheme.k, kPaddedK);
-  if (parallel && m > 1 && m * padded_k >= 2 * kElementsPerTask) {
+  if (parallel && m > 1 && m * padded_k >= kParallelPreparation) {
     context.rows_per_task = std::max(kElementsPerTask / padded_k, size_t{1});
     const size_t tasks = (m + context.rows_per_task - 1) / context.rows_per_task;
     ThreadPool::instance().parallel_for(tasks, quantize_task, &context);

@@ -52,9 +52,15 @@ struct PreparedRows {
   float* scales = nullptr;
   int32_t* zero_points = nullptr;
   int32_t* row_sums = nullptr;
-  float* values = nullptr;  // float32 weights: blocks [k, values_mr], the rows of any kernel that is chosen for m
-  size_t values_mr = 0;
+  float* values = nullptr;  // float32 weights: blocks [k, mr] for the kernel that multiplies m rows
 };
+
+/// Elements from which on several threads prepare rows together: below some ten microseconds of work it does not pay.
+constexpr size_t kParallelPreparation = size_t{1} << 16;
+
+/// Bytes of memory that preparing m rows takes; for float32, for a kernel of `mr` rows. False when they do not fit
+/// size_t.
+[[nodiscard]] bool prepared_bytes(const InputScheme& scheme, size_t m, size_t mr, size_t* bytes);
 
 /// Reads x[m, K] and makes the private copy. `parallel` uses the pool; without it all runs on the calling thread.
 /// Reuses `out`'s memory. Status::non_finite only when `reject_non_finite`. Codes are for int8 weights only.

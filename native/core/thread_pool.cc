@@ -184,20 +184,37 @@ void ThreadPool::set_num_threads(size_t threads) {
 
 bool ThreadPool::parallel_for(size_t count, void (*task)(void* context, size_t index), void* context,
                               const std::atomic<bool>* cancel) {
+  struct Plain {
+    void (*task)(void* context, size_t index);
+    void* context;
+  } plain = {task, context};
+  return parallel_for(
+      count, kMaxThreads,
+      [](void* opaque, size_t index, size_t) {
+        const Plain& call = *static_cast<const Plain*>(opaque);
+        call.task(call.context, index);
+      },
+      &plain, cancel);
+}
+
+bool ThreadPool::parallel_for(size_t count, size_t most, ParticipantTask task, void* context,
+                              const std::atomic<bool>* cancel) {
   ScopedFpEnv fp_env;
-  size_t participants = std::min(count, num_threads());
+  size_t participants = std::min({count, most, num_threads()});
   if (participants <= 1 || count > UINT32_MAX) {
     for (size_t i = 0; i < count; ++i) {
       if (cancel != nullptr && cancel->load(std::memory_order_relaxed)) return false;
-      task(context, i);
+      task(context, i, 0);
     }
     return true;
   }
 
   State& state = *state_;
   const PoolWorker* self = current_worker;
-  // A caller from outside is participant 0 and worker i is i + 1; among pool threads worker i is i, whoever calls.
-  size_t first = self == nullptr ? 1 : 0;
+  // A caller from outside is participant 0 and worker i is i + 1; among pool threads worker i is i, whoever calls,
+  // unless the caller is none of the first.
+  const bool outside = self == nullptr || self->index >= participants;
+  size_t first = outside ? 1 : 0;
   ParallelTask shared(count, participants, first, task, context, cancel);
   size_t helpers = std::min(participants - first, state.start_workers(participants - first));
   std::bitset<kMaxThreads> asked;
@@ -209,7 +226,7 @@ bool ThreadPool::parallel_for(size_t count, void (*task)(void* context, size_t i
     worker->leave_cpu(cpu);
     worker->wake();
   }
-  shared.participate(self == nullptr ? 0 : self->index);
+  shared.participate(outside ? 0 : self->index);
   for (size_t i = 0; i < helpers; ++i) {
     if (asked.test(i)) state.workers[i].load(std::memory_order_relaxed)->join(&shared);
   }

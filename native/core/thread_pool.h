@@ -26,6 +26,12 @@ class ThreadPool {
   bool parallel_for(size_t count, void (*task)(void* context, size_t index), void* context,
                     const std::atomic<bool>* cancel = nullptr);
 
+  /// The same with at most `most` participants, and tasks that learn which of them they are: p < most, and no two tasks
+  /// run at one time under one p.
+  using ParticipantTask = void (*)(void* context, size_t index, size_t p);
+  bool parallel_for(size_t count, size_t most, ParticipantTask task, void* context,
+                    const std::atomic<bool>* cancel = nullptr);
+
   /// A piece of asynchronous work. `run` is called once, on a pool thread; the job may be freed from inside it.
   struct Job {
     void (*run)(Job* job) = nullptr;

@@ -87,6 +87,32 @@ QGEMM_TEST(a_task_may_call_parallel_for) {
   EXPECT(total == 600, "%d of 600 inner tasks ran", total.load());
 }
 
+QGEMM_TEST(participants_are_alone_under_their_number) {
+  for (const size_t most : {1, 2, 3, 5}) {
+    pool().set_num_threads(4);
+    struct Context {
+      size_t most;
+      std::atomic<int> inside[8] = {};
+      std::atomic<int> bad{0}, ran{0};
+    } context;
+    context.most = most;
+    const auto task = [](void* opaque, size_t, size_t p) {
+      Context& c = *static_cast<Context*>(opaque);
+      if (p >= c.most || p >= 4) {
+        ++c.bad;
+        return;
+      }
+      if (++c.inside[p] != 1) ++c.bad;
+      for (int i = 0; i < 200; ++i) std::atomic_signal_fence(std::memory_order_seq_cst);
+      --c.inside[p];
+      ++c.ran;
+    };
+    for (int round = 0; round < 100; ++round) pool().parallel_for(50, most, task, &context);
+    EXPECT(context.bad == 0 && context.ran == 5000, "most=%zu: %d of 5000 ran, %d wrong", most, context.ran.load(),
+           context.bad.load());
+  }
+}
+
 QGEMM_TEST(cancelling_stops_early) {
   pool().set_num_threads(2);
   struct Context {
