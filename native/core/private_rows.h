@@ -7,9 +7,10 @@
 
 namespace qgemm {
 
-/// Rows that every participant of a multiplication prepares for itself, block by block, right before it multiplies them.
-/// So no thread reads what another has just written: a cache line that another core has read costs its writer tens of
-/// nanoseconds when it is written again, which for rows shared by two threads was half of a call of 50 us (Zen 4).
+/// Rows that every participant of a multiplication prepares for itself, block by block, right before it multiplies
+/// them. So no thread reads what another has just written: a cache line that another core has read costs its writer
+/// tens of nanoseconds when it is written again, which for rows shared by two threads was half of a call of 50 us (Zen
+/// 4).
 ///
 /// Kept by the thread that multiplies, from call to call: a participant finds its memory in its own cache.
 class PrivateRows {

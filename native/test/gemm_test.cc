@@ -55,6 +55,44 @@ QGEMM_TEST(same_bytes_from_any_number_of_threads) {
   }
 }
 
+// Several threads prepare rows for themselves, in memory that they keep: another call's rows must never be taken for
+// ours.
+QGEMM_TEST(calls_of_many_sizes_follow_each_other) {
+  Random random;
+  ThreadPool::instance().set_num_threads(3);
+  std::vector<DriverCase> cases;
+  for (const size_t m : {200, 7, 64, 1, 33}) {
+    cases.push_back(DriverCase::int8(m, 300, 500, m % 2 == 0, RowRange::asymmetric, &random));
+    cases.push_back(DriverCase::float32(m, 300, 500, &random));
+  }
+  for (int round = 0; round < 3; ++round) {
+    for (const DriverCase& c : cases) {
+      EXPECT(c.first_difference(forward(c)) == c.m * c.weights->n, "round %d, m=%zu differs", round, c.m);
+    }
+  }
+}
+
+QGEMM_TEST(the_result_may_lie_anywhere_in_the_input) {
+  Random random;
+  const size_t m = 130, n = 160, k = 256;
+  for (const bool int8 : {true, false}) {
+    DriverCase c =
+        int8 ? DriverCase::int8(m, n, k, false, RowRange::asymmetric, &random) : DriverCase::float32(m, n, k, &random);
+    c.residual.clear();
+    for (const size_t threads : {1, 4}) {
+      ThreadPool::instance().set_num_threads(threads);
+      const std::vector<float> expected = forward(c);
+      for (const size_t offset : {size_t{0}, k, m * (k - n), m * k - 1}) {
+        std::vector<float> memory(c.x);
+        memory.resize(offset + m * n > m * k ? offset + m * n : m * k);
+        const Status status = linear_forward(*c.weights, memory.data(), m, false, c.epilogue(), memory.data() + offset);
+        const bool same = std::memcmp(memory.data() + offset, expected.data(), m * n * sizeof(float)) == 0;
+        EXPECT(status == Status::ok && same, "int8=%d threads=%zu offset=%zu: other bytes", int8, threads, offset);
+      }
+    }
+  }
+}
+
 QGEMM_TEST(a_row_alone_gives_the_bytes_it_gives_in_a_batch) {
   Random random;
   for (const bool int8 : {true, false}) {
