@@ -47,7 +47,8 @@ const PreparedRows& PrivateRows::of(const Block& block, size_t participant) {
 
 void PrivateRows::keep_at_most(size_t bytes) {
   if (shared_.memory.size() > bytes) shared_.memory.reset();
-  if (count_ * bytes_each_ <= bytes) return;
+  constexpr size_t kKeptForEach = size_t{2} << 20;
+  if (bytes_each_ <= kKeptForEach || count_ * bytes_each_ <= bytes) return;
   slots_.reset();
   count_ = bytes_each_ = 0;
 }

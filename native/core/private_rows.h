@@ -24,7 +24,7 @@ class PrivateRows {
   /// For rows that are prepared once, for all participants.
   PreparedRows* shared() { return &shared_; }
 
-  /// Gives memory back if it is more than that.
+  /// Gives memory back if it is more than that, and more than 2 MiB for each participant.
   void keep_at_most(size_t bytes);
 
  private:
