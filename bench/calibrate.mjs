@@ -20,7 +20,7 @@ function build() {
 }
 
 // The instruction that does the work of each ISA's kernels.
-const INT8 = { avx512vnni: 'vpdpbusd zmm', avxvnni: 'vpdpbusd ymm', avx2: 'vpmaddwd ymm' };
+const INT8 = { avx512vnni: 'vpdpbusd zmm', avxvnni: 'vpdpbusd ymm', avx2: 'vpmaddubsw ymm' };
 
 /** Functions that measure the peak of int8 and float32 in GOPS; they give 0 where no loop exists for the ISA. */
 export function calibration({ isa, features }) {

@@ -31,6 +31,9 @@ namespace {
 #define QGEMM_VPDPBUSD_YMM(r) "%{vex%} vpdpbusd %%ymm0, %%ymm1, %%ymm" r "\n"
 #define QGEMM_FMA_ZMM(r) "vfmadd231ps %%zmm0, %%zmm1, %%zmm" r "\n"
 #define QGEMM_FMA_YMM(r) "vfmadd231ps %%ymm0, %%ymm1, %%ymm" r "\n"
+// What stands for vpdpbusd without VNNI.
+#define QGEMM_MADDUBS_YMM(r) \
+  "vpmaddubsw %%ymm1, %%ymm1, %%ymm0\nvpmaddwd %%ymm1, %%ymm0, %%ymm0\nvpaddd %%ymm0, %%ymm" r ", %%ymm" r "\n"
 // vpmaddwd needs an addition: ymm0 takes the products of the even registers' neighbours.
 #define QGEMM_MADD_YMM(r) "vpmaddwd %%ymm1, %%ymm1, %%ymm0\nvpaddd %%ymm0, %%ymm" r ", %%ymm" r "\n"
 #define QGEMM_ZERO_OPERANDS "vzeroall\n"
@@ -39,6 +42,7 @@ QGEMM_LOOP(vpdpbusd_zmm, QGEMM_ZERO_OPERANDS, QGEMM_VPDPBUSD_ZMM)
 QGEMM_LOOP(vpdpbusd_ymm, QGEMM_ZERO_OPERANDS, QGEMM_VPDPBUSD_YMM)
 QGEMM_LOOP(fma_zmm, QGEMM_ZERO_OPERANDS, QGEMM_FMA_ZMM)
 QGEMM_LOOP(fma_ymm, QGEMM_ZERO_OPERANDS, QGEMM_FMA_YMM)
+QGEMM_LOOP(maddubs_ymm, QGEMM_ZERO_OPERANDS, QGEMM_MADDUBS_YMM)
 QGEMM_LOOP(madd_ymm, QGEMM_ZERO_OPERANDS, QGEMM_MADD_YMM)
 
 struct Loop {
@@ -48,9 +52,9 @@ struct Loop {
 };
 
 constexpr Loop kLoops[] = {
-    {"vpdpbusd zmm", vpdpbusd_zmm, 14 * 64}, {"vpdpbusd ymm", vpdpbusd_ymm, 14 * 32},
-    {"vpmaddwd ymm", madd_ymm, 14 * 16},     {"vfmadd231ps zmm", fma_zmm, 14 * 16},
-    {"vfmadd231ps ymm", fma_ymm, 14 * 8},
+    {"vpdpbusd zmm", vpdpbusd_zmm, 14 * 64},  {"vpdpbusd ymm", vpdpbusd_ymm, 14 * 32},
+    {"vpmaddubsw ymm", maddubs_ymm, 14 * 32}, {"vpmaddwd ymm", madd_ymm, 14 * 16},
+    {"vfmadd231ps zmm", fma_zmm, 14 * 16},    {"vfmadd231ps ymm", fma_ymm, 14 * 8},
 };
 
 #else

@@ -100,11 +100,13 @@ constexpr Tag kTags[] = {
 template <typename Fn>
 const Kernel<Fn>& choose(KernelList<Fn> kernels, const DispatchConfig& config, size_t m) {
   const Kernel<Fn>* best = nullptr;
+  size_t smallest = 0;  // rows of the last line of best's ISA so far
   for (const Kernel<Fn>& kernel : kernels) {
     if (!config.kernel.empty() && config.kernel == kernel.name) return kernel;
     if ((kernel.features & ~config.features) != 0) continue;
     const bool other_isa = best != nullptr && strcmp(best->isa, kernel.isa) != 0;
-    if (best == nullptr || (other_isa ? best->mr > 2 * m && kernel.mr < best->mr : kernel.mr >= m)) best = &kernel;
+    if (best == nullptr || (other_isa ? smallest > 2 * m : kernel.mr >= m)) best = &kernel;
+    if (strcmp(best->isa, kernel.isa) == 0) smallest = kernel.mr;
   }
   return *best;  // scalar lines need no feature
 }

@@ -84,7 +84,8 @@ class Checker {
   const uint8_t* fill_a(const Case& c, size_t count) {
     uint8_t* a = a_.take(count);
     for (size_t i = 0; i < count; ++i) {
-      if (c.fill == Fill::random || c.fill == Fill::bell || c.fill == Fill::late) a[i] = static_cast<uint8_t>(random_.bits());
+      if (c.fill == Fill::random || c.fill == Fill::bell || c.fill == Fill::late)
+        a[i] = static_cast<uint8_t>(random_.bits());
       if (c.fill == Fill::corners) a[i] = random_.chance(3) ? 0 : 255;
       if (c.fill == Fill::largest || c.fill == Fill::smallest) a[i] = 255;
     }
@@ -226,8 +227,7 @@ void check_gemm_u8s8(const Kernel<GemmU8S8Fn>& kernel) {
     for (size_t n = 1; n <= kernel.nr; ++n) check_depths(random.integer(1, kernel.mr), n);
   }
   for (int i = 0; i < 8; ++i) {
-    for (const Fill fill :
-         {Fill::random, Fill::corners, Fill::bell, Fill::late, Fill::largest, Fill::smallest}) {
+    for (const Fill fill : {Fill::random, Fill::corners, Fill::bell, Fill::late, Fill::largest, Fill::smallest}) {
       const size_t k = random.integer(kMaxK / kPaddedK + 1, kDeepK / kPaddedK) * kPaddedK;
       checker.check(any(fill, random.integer(1, kernel.mr), random.integer(1, kernel.nr), k));
     }

@@ -1,11 +1,11 @@
 // gemm_u8s8f32_{24x128, 1x32}c4_avx2: few rows, exact for every weight, without VNNI.
 // Instructions: vpmaddubsw on the nibbles of the activations. 255 * 127 * 2 does not fit int16, where vpmaddubsw
-// saturates; 15 * 128 * 2 does, and so do eight such sums: 16 bits are widened (vpmaddwd by 16 or 1, vpaddd) once per 32
-// steps of k. 2.125 vpmaddubsw/vpmaddwd and 2.125 additions per 32 multiply-adds, and weights are operands as they lie in
-// the panel: vpmaddwd on int16 would widen them first, which few rows cannot pay for.
-// Tile 24x128: the rows' nibbles are split once per 512 steps of k (24 KiB); groups of 16 columns meet two rows at a
-// time: 8 sums of 16 bits, 4 of 32, 2 weights, 1 activation, 1 product: all 16 registers. While the first rows meet a
-// group, the next one is fetched. One row: 4 vectors of one panel. Panel: [k/4][32][4] int8; a vector is 8 columns.
+// saturates; 15 * 128 * 2 does, and so do eight such sums: 16 bits are widened (vpmaddwd by 16 or 1, vpaddd) once per
+// 32 steps of k. 2.125 vpmaddubsw/vpmaddwd and 2.125 additions per 32 multiply-adds, and weights are operands as they
+// lie in the panel: vpmaddwd on int16 would widen them first, which few rows cannot pay for. Tile 24x128: the rows'
+// nibbles are split once per 512 steps of k (24 KiB); groups of 16 columns meet two rows at a time: 8 sums of 16 bits,
+// 4 of 32, 2 weights, 1 activation, 1 product: all 16 registers. While the first rows meet a group, the next one is
+// fetched. One row: 4 vectors of one panel. Panel: [k/4][32][4] int8; a vector is 8 columns.
 #include "kernels/kernel.h"
 #include "kernels/vec/avx2.h"
 //

@@ -4,9 +4,9 @@
 // a pair gives its excess away: w = clamped + excess, and the few excesses are multiplied as steps of their own, behind
 // the others. How large a sum may be depends on the largest activation of the two k among all rows.
 // Rows are lanes here, weights are broadcast: so a step of one column alone is as cheap per product as any other.
-// Per 384 steps of k, the rows are transposed once ([k/4][32 rows][4], 48 KiB) and each panel is clamped once (12 KiB) for
-// all rows. Tile in registers: 32 rows x 2 columns: 8 sums, 2 weights, activations, product, ones. Sums go on in memory,
-// [128 columns][128 rows]. Panel: [k/4][32][4] int8. About 150 KiB of stack.
+// Per 384 steps of k, the rows are transposed once ([k/4][32 rows][4], 48 KiB) and each panel is clamped once (12 KiB)
+// for all rows. Tile in registers: 32 rows x 2 columns: 8 sums, 2 weights, activations, product, ones. Sums go on in
+// memory, [128 columns][128 rows]. Panel: [k/4][32][4] int8. About 150 KiB of stack.
 #include "kernels/kernel.h"
 #include "kernels/vec/avx2.h"
 //
@@ -25,7 +25,7 @@ constexpr size_t kUnclampedRows = 24;
 constexpr size_t kDepth = 384;
 constexpr size_t kMaxSteps = kDepth / 4;
 constexpr size_t kStepBytes = 4 * kPanelColumns;
-constexpr size_t kFewRows = 16;  // for so few, clamping costs more than it saves
+constexpr size_t kFewRows = 16;   // for so few, clamping costs more than it saves
 constexpr size_t kMaxExtras = 4;  // one of so many steps; with more, the other kernel is faster
 
 // A step of one column: four weights, and which activations they meet.
@@ -43,13 +43,13 @@ struct Scratch {
   alignas(64) int32_t sums[kColumns * kRows];
 };
 
-static inline size_t lowest_bit(uint32_t bits) {
+static inline size_t lowest_bit(uint64_t bits) {
 #if defined(_MSC_VER)
   unsigned long index;
-  _BitScanForward(&index, bits);
+  _BitScanForward64(&index, bits);
   return index;
 #else
-  return static_cast<size_t>(__builtin_ctz(bits));
+  return static_cast<size_t>(__builtin_ctzll(bits));
 #endif
 }
 
@@ -114,33 +114,43 @@ static inline void pair_limits(int32_t* limits, size_t steps) {
   }
 }
 
-// Splits a panel into clamped weights and extras. Sums of opposite signs never reach a limit, which is 128 or more. What
-// is too much is taken from the odd k: it has the sum's sign, and stays on its side of zero.
-static inline void clamp_panel(const int8_t* b, size_t steps, Scratch* scratch) {
+// Splits one step of a panel; excess is 0 in most columns. One bit for each column where it is not.
+static inline uint32_t clamp_step(const int8_t* b, int32_t limits, int32_t* clamped, int32_t* excess) {
   const __m256i one = _mm256_set1_epi8(1), zero = _mm256_setzero_si256();
-  const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-  memset(scratch->extra_counts, 0, sizeof scratch->extra_counts);
-  for (size_t step = 0; step < steps; ++step) {
-    const __m256i most = _mm256_set1_epi32(scratch->limits[step]), least = _mm256_sub_epi16(zero, most);
-    alignas(32) int32_t excess[kPanelColumns];
-    __m256i none[4];
+  const __m256i most = _mm256_set1_epi32(limits), least = _mm256_sub_epi16(zero, most);
+  __m256i none[4];
 #pragma GCC unroll 4
-    for (int v = 0; v < 4; ++v) {
-      const __m256i w = _mm256_load_si256(reinterpret_cast<const __m256i*>(b + step * kStepBytes + 32 * v));
-      const __m256i sum = _mm256_maddubs_epi16(one, w);
-      const __m256i too_much = _mm256_sub_epi16(sum, _mm256_max_epi16(_mm256_min_epi16(sum, most), least));
-      const __m256i odd = _mm256_slli_epi16(too_much, 8);
-      i32_store(scratch->clamped + step * kPanelColumns + 8 * v, _mm256_sub_epi8(w, odd));
-      i32_store(excess + 8 * v, odd);
-      none[v] = _mm256_cmpeq_epi32(odd, zero);
-    }
-    const __m256i bytes =
-        _mm256_packs_epi16(_mm256_packs_epi32(none[0], none[1]), _mm256_packs_epi32(none[2], none[3]));
-    uint32_t columns = ~static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_permutevar8x32_epi32(bytes, order)));
-    while (columns != 0) {
-      const size_t column = lowest_bit(columns);
-      columns &= columns - 1;
-      scratch->extras[column][scratch->extra_counts[column]++] = {excess[column], static_cast<uint32_t>(step)};
+  for (int v = 0; v < 4; ++v) {
+    const __m256i w = _mm256_load_si256(reinterpret_cast<const __m256i*>(b + 32 * v));
+    const __m256i sum = _mm256_maddubs_epi16(one, w);
+    const __m256i too_much = _mm256_sub_epi16(sum, _mm256_max_epi16(_mm256_min_epi16(sum, most), least));
+    const __m256i odd = _mm256_slli_epi16(too_much, 8);
+    i32_store(clamped + 8 * v, _mm256_sub_epi8(w, odd));
+    i32_store(excess + 8 * v, odd);
+    none[v] = _mm256_cmpeq_epi32(odd, zero);
+  }
+  const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+  const __m256i bytes = _mm256_packs_epi16(_mm256_packs_epi32(none[0], none[1]), _mm256_packs_epi32(none[2], none[3]));
+  return ~static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_permutevar8x32_epi32(bytes, order)));
+}
+
+// Splits a panel into clamped weights and extras. Sums of opposite signs never reach a limit, which is 128 or more.
+// What is too much is taken from the odd k: it has the sum's sign, and stays on its side of zero. Two steps share a
+// loop over their extras: how often a loop runs cannot be foreseen, and every surprise costs the CPU some 20 cycles.
+static inline void clamp_panel(const int8_t* b, size_t steps, Scratch* scratch) {
+  memset(scratch->extra_counts, 0, sizeof scratch->extra_counts);
+  for (size_t step = 0; step < steps; step += 2) {
+    alignas(32) int32_t excess[2 * kPanelColumns];
+    int32_t* clamped = scratch->clamped + step * kPanelColumns;
+    const uint32_t low = clamp_step(b + step * kStepBytes, scratch->limits[step], clamped, excess);
+    const uint32_t high = clamp_step(b + (step + 1) * kStepBytes, scratch->limits[step + 1], clamped + kPanelColumns,
+                                     excess + kPanelColumns);
+    uint64_t bits = low | static_cast<uint64_t>(high) << 32;
+    while (bits != 0) {
+      const size_t bit = lowest_bit(bits), column = bit % kPanelColumns;
+      bits &= bits - 1;
+      scratch->extras[column][scratch->extra_counts[column]++] = {excess[bit],
+                                                                  static_cast<uint32_t>(step + bit / kPanelColumns)};
     }
   }
   // Columns are multiplied two at a time: the shorter list of the two goes on with zeros.
@@ -203,7 +213,8 @@ static inline void multiply_panel(const int32_t* rows, const Scratch& scratch, s
   const size_t share = next == nullptr ? 0 : steps * kStepBytes / kPanelColumns * kCount;
   for (size_t column = 0; column < kPanelColumns; column += kCount) {
     accumulate<kVectors, kCount>(rows, scratch, column, steps, sums + column * kRows);
-    for (size_t i = 0; i < share; i += 64) _mm_prefetch(reinterpret_cast<const char*>(next) + column / kCount * share + i, _MM_HINT_T1);
+    for (size_t i = 0; i < share; i += 64)
+      _mm_prefetch(reinterpret_cast<const char*>(next) + column / kCount * share + i, _MM_HINT_T1);
   }
 }
 
@@ -211,12 +222,20 @@ static inline size_t vectors_of_group(size_t rows_left) {
   return rows_left >= kGroupRows ? kGroupRows / 8 : (rows_left + 7) / 8;
 }
 
+// The block after the one at `panel`: of the next panel, or else of the next k, or else of the next tile. Beyond the
+// last tile there is nothing, but fetching is harmless.
+static inline const int8_t* next_block(const GemmU8S8Args* args, const int8_t* panel, size_t column, size_t k0,
+                                       size_t steps) {
+  if (column + kPanelColumns < args->n) return panel + args->panel_stride;
+  const size_t k1 = k0 + 4 * steps;
+  return k1 < args->k ? args->b + k1 * kPanelColumns : panel - k0 * kPanelColumns + args->panel_stride;
+}
+
 static inline void multiply_block(const GemmU8S8Args* args, size_t k0, size_t steps, Scratch* scratch) {
   for (size_t column = 0; column < args->n; column += kPanelColumns) {
     const int8_t* panel = args->b + column / kPanelColumns * args->panel_stride + k0 * kPanelColumns;
     clamp_panel(panel, steps, scratch);
-    // Beyond the tile's last panel comes the next tile's first one, or nothing: fetching is harmless.
-    const int8_t* next = panel + args->panel_stride;
+    const int8_t* next = next_block(args, panel, column, k0, steps);
     for (size_t row = 0; row < args->m; row += kGroupRows) {
       const int32_t* rows = scratch->rows[row / kGroupRows];
       int32_t* sums = scratch->sums + column * kRows + row;
