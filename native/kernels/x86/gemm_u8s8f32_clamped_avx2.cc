@@ -15,7 +15,7 @@
 
 namespace qgemm {
 
-void gemm_u8s8f32_24x128c4_avx2(const GemmU8S8Args* args);
+extern void gemm_u8s8f32_24x128c4_avx2(const GemmU8S8Args* args);
 
 namespace {  // internal linkage: other files have functions of these names too
 
