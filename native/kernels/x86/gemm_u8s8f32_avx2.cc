@@ -59,7 +59,7 @@ static inline void accumulate(const int32_t* high, const int32_t* low, size_t ld
   for (size_t step = 0; step < steps; step += kSteps16) {
     if (next != nullptr) {
 #pragma GCC unroll 8
-      for (size_t s = 0; s < kSteps16; ++s) prefetch(next + (step + s) * kStepBytes);
+      for (size_t s = 0; s < kSteps16; ++s) prefetch_l2(next + (step + s) * kStepBytes);
     }
     __m256i high_sums[kRows][kVectors], low_sums[kRows][kVectors];
 #pragma GCC unroll 4

@@ -213,8 +213,9 @@ static inline void multiply_panel(const int32_t* rows, const Scratch& scratch, s
   const size_t share = next == nullptr ? 0 : steps * kStepBytes / kPanelColumns * kCount;
   for (size_t column = 0; column < kPanelColumns; column += kCount) {
     accumulate<kVectors, kCount>(rows, scratch, column, steps, sums + column * kRows);
-    for (size_t i = 0; i < share; i += 64)
-      _mm_prefetch(reinterpret_cast<const char*>(next) + column / kCount * share + i, _MM_HINT_T1);
+    for (size_t i = 0; i < share; i += 64) {
+      prefetch_l2(next + column / kCount * share + i);
+    }
   }
 }
 
