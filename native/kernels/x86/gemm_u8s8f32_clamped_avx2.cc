@@ -7,6 +7,10 @@
 // Per 384 steps of k, the rows are transposed once ([k/4][32 rows][4], 48 KiB) and each panel is clamped once (12 KiB)
 // for all rows. Tile in registers: 32 rows x 2 columns: 8 sums, 2 weights, activations, product, ones. Sums go on in
 // memory, [128 columns][128 rows]. Panel: [k/4][32][4] int8. About 150 KiB of stack.
+#if defined(_MSC_VER)
+#include <intrin.h>
+#endif
+
 #include "kernels/kernel.h"
 #include "kernels/vec/avx2.h"
 //
