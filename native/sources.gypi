@@ -68,6 +68,7 @@
     "qgemm_avx2_sources": [
       "native/kernels/x86/gemm_f32_avx2.cc",
       "native/kernels/x86/gemm_u8s8f32_avx2.cc",
+      "native/kernels/x86/gemm_u8s8f32_clamped_avx2.cc",
       "native/kernels/x86/pack_avx2.cc",
       "native/kernels/x86/quantize_row_avx2.cc",
       "native/kernels/x86/quantize_tensor_avx2.cc"

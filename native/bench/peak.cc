@@ -40,6 +40,9 @@ struct Use {
 #define QGEMM_VPDPBUSD_YMM(r) "%{vex%} vpdpbusd %%ymm0, %%ymm1, %%ymm" r "\n"
 #define QGEMM_FMA_ZMM(r) "vfmadd231ps %%zmm0, %%zmm1, %%zmm" r "\n"
 #define QGEMM_FMA_YMM(r) "vfmadd231ps %%ymm0, %%ymm1, %%ymm" r "\n"
+// What stands for vpdpbusd without VNNI.
+#define QGEMM_MADDUBS_YMM(r) \
+  "vpmaddubsw %%ymm1, %%ymm1, %%ymm0\nvpmaddwd %%ymm1, %%ymm0, %%ymm0\nvpaddd %%ymm0, %%ymm" r ", %%ymm" r "\n"
 // vpmaddwd needs an addition: ymm0 takes the products.
 #define QGEMM_MADD_YMM(r) "vpmaddwd %%ymm1, %%ymm1, %%ymm0\nvpaddd %%ymm0, %%ymm" r ", %%ymm" r "\n"
 // The same without VEX, what compilers have for the baseline: the first operand is overwritten, so it is copied.
@@ -50,6 +53,7 @@ QGEMM_LOOP(vpdpbusd_zmm, "vzeroall\n", QGEMM_VPDPBUSD_ZMM, "vzeroupper\n")
 QGEMM_LOOP(vpdpbusd_ymm, "vzeroall\n", QGEMM_VPDPBUSD_YMM, "vzeroupper\n")
 QGEMM_LOOP(fma_zmm, "vzeroall\n", QGEMM_FMA_ZMM, "vzeroupper\n")
 QGEMM_LOOP(fma_ymm, "vzeroall\n", QGEMM_FMA_YMM, "vzeroupper\n")
+QGEMM_LOOP(maddubs_ymm, "vzeroall\n", QGEMM_MADDUBS_YMM, "vzeroupper\n")
 QGEMM_LOOP(madd_ymm, "vzeroall\n", QGEMM_MADD_YMM, "vzeroupper\n")
 QGEMM_LOOP(madd_xmm, QGEMM_ZERO("0") QGEMM_ZERO("1") QGEMM_FOURTEEN(QGEMM_ZERO), QGEMM_MADD_XMM, "")
 
@@ -73,15 +77,15 @@ void tdpbusd(uint64_t steps) {
 }
 
 constexpr Loop kLoops[] = {
-    {"vpdpbusd zmm", vpdpbusd_zmm, 14 * 64}, {"vpdpbusd ymm", vpdpbusd_ymm, 14 * 32},
-    {"vpmaddwd ymm", madd_ymm, 14 * 16},     {"pmaddwd xmm", madd_xmm, 14 * 8},
-    {"tdpbusd", tdpbusd, 4 * 16 * 16 * 64},  {"vfmadd231ps zmm", fma_zmm, 14 * 16},
-    {"vfmadd231ps ymm", fma_ymm, 14 * 8},
+    {"vpdpbusd zmm", vpdpbusd_zmm, 14 * 64},  {"vpdpbusd ymm", vpdpbusd_ymm, 14 * 32},
+    {"vpmaddubsw ymm", maddubs_ymm, 14 * 32}, {"vpmaddwd ymm", madd_ymm, 14 * 16},
+    {"pmaddwd xmm", madd_xmm, 14 * 8},        {"tdpbusd", tdpbusd, 4 * 16 * 16 * 64},
+    {"vfmadd231ps zmm", fma_zmm, 14 * 16},    {"vfmadd231ps ymm", fma_ymm, 14 * 8},
 };
 
 constexpr Use kUses[] = {
     {"avx512vnni", "vpdpbusd zmm", "vfmadd231ps zmm"}, {"avx512", "vpmaddwd ymm", "vfmadd231ps zmm"},
-    {"avxvnni", "vpdpbusd ymm", "vfmadd231ps ymm"},    {"avx2", "vpmaddwd ymm", "vfmadd231ps ymm"},
+    {"avxvnni", "vpdpbusd ymm", "vfmadd231ps ymm"},    {"avx2", "vpmaddubsw ymm", "vfmadd231ps ymm"},
     {"amxint8", "tdpbusd", "vfmadd231ps zmm"},         {"scalar", "pmaddwd xmm", ""},
 };
 

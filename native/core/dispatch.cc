@@ -102,16 +102,17 @@ template <typename Fn>
 const Kernel<Fn>& choose(KernelList<Fn> kernels, const DispatchConfig& config, size_t m,
                          Weights weights = Weights::near) {
   const Kernel<Fn>* best = nullptr;
+  size_t smallest = 0;  // rows of the last line of best's ISA so far
   for (const Kernel<Fn>& kernel : kernels) {
     if (!config.kernel.empty() && config.kernel == kernel.name) return kernel;
     if ((kernel.features & ~config.features) != 0) continue;
-    if (best == nullptr) {
+    const bool other_isa = best != nullptr && strcmp(best->isa, kernel.isa) != 0;
+    if (best == nullptr || (other_isa && smallest > 2 * m)) {
       best = &kernel;
-    } else if (strcmp(best->isa, kernel.isa) != 0) {
-      if (best->mr > 2 * m && kernel.mr < best->mr) best = &kernel;
-    } else if (kernel.mr >= m && (kernel.mr < best->mr || weights == Weights::far)) {
+    } else if (!other_isa && kernel.mr >= m && (kernel.mr < best->mr || weights == Weights::far)) {
       best = &kernel;
     }
+    if (strcmp(best->isa, kernel.isa) == 0) smallest = kernel.mr;
   }
   return *best;  // scalar lines need no feature
 }

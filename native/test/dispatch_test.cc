@@ -68,6 +68,17 @@ QGEMM_TEST(the_best_instructions_of_each_cpu_are_used) {
   }
 }
 
+QGEMM_TEST(every_number_of_rows_stays_with_its_isa) {
+  for (const Cpu& cpu : kCpus) {
+    const DispatchConfig config = config_of(cpu.features);
+    if ((cpu.features & kAmxInt8) != 0) continue;
+    for (size_t m = 1; m <= 300; ++m) {
+      const auto& kernel = choose_gemm_u8s8f32(config, m);
+      EXPECT(std::strcmp(kernel.isa, best_isa(config)) == 0, "%s m=%zu: %s", cpu.name, m, kernel.name);
+    }
+  }
+}
+
 QGEMM_TEST(small_batches_are_left_to_the_next_isa) {
   const DispatchConfig config = config_of(kAvx2 | kAvxVnni | kAvx512 | kAvx512Vnni | kAmxInt8);
   EXPECT(std::strcmp(choose_gemm_u8s8f32(config, 1).isa, "avx512vnni") == 0, "%s", choose_gemm_u8s8f32(config, 1).name);

@@ -23,14 +23,19 @@ struct Shape {
   size_t m, n, k;
 };
 
-// m 1..mr+1, n 1..2nr+1, k 1..4kr+1, then shapes with several blocks and ragged ends.
+constexpr size_t kLargeTile = 1024, kShapesOfLargeTile = 2000;
+
+// m 1..mr+1, n 1..2nr+1, k 1..4kr+1 (of large tiles as many of these, drawn at random), then shapes with several blocks
+// and ragged ends.
 template <typename Fn, typename Check>
 void sweep(const Kernel<Fn>& kernel, const Check& check) {
   Random random(4);
+  const size_t shapes = (kernel.mr + 1) * (2 * kernel.nr + 1) * (4 * kernel.kr + 1);
+  const size_t one_of = kernel.mr * kernel.nr > kLargeTile ? shapes / kShapesOfLargeTile + 1 : 1;
   for (size_t m = 1; m <= kernel.mr + 1; ++m) {
     for (size_t n = 1; n <= 2 * kernel.nr + 1; ++n) {
       for (size_t k = 1; k <= 4 * kernel.kr + 1; ++k) {
-        if (slow_cpu() && !random.chance(16)) continue;
+        if (!random.chance(slow_cpu() ? 16 * one_of : one_of)) continue;
         check(Shape{m, n, k});
       }
     }

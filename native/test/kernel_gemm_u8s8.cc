@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <vector>
 
 #include "core/aligned_buffer.h"
@@ -10,8 +11,10 @@ namespace test {
 namespace {
 
 constexpr size_t kMaxK = 5 * kPaddedK;
+constexpr size_t kDeepK = 21 * kPaddedK;  // kernels work on some hundred steps of k at a time
+constexpr size_t kManyTiles = 1024;       // tile sizes that are all tried
 
-enum class Fill { random, corners, largest, smallest };
+enum class Fill { random, corners, bell, late, largest, smallest };
 
 struct Case {
   size_t m, n, k;
@@ -25,8 +28,8 @@ class Checker {
  public:
   explicit Checker(const Kernel<GemmU8S8Fn>& kernel)
       : kernel_(kernel),
-        a_(kernel.mr * (kMaxK + kPaddedK)),
-        b_(round_up(kernel.nr, kPanelColumns) * (kMaxK + kPaddedK)),
+        a_(kernel.mr * (kDeepK + kPaddedK)),
+        b_(round_up(kernel.nr, kPanelColumns) * (kDeepK + kPaddedK)),
         c_(kernel.mr * (kernel.nr + 3)),
         codes_(kernel.mr * (kernel.nr + 3)),
         a_scales_(kernel.mr),
@@ -82,7 +85,8 @@ class Checker {
   const uint8_t* fill_a(const Case& c, size_t count) {
     uint8_t* a = a_.take(count);
     for (size_t i = 0; i < count; ++i) {
-      if (c.fill == Fill::random) a[i] = static_cast<uint8_t>(random_.bits());
+      if (c.fill == Fill::random || c.fill == Fill::bell || c.fill == Fill::late)
+        a[i] = static_cast<uint8_t>(random_.bits());
       if (c.fill == Fill::corners) a[i] = random_.chance(3) ? 0 : 255;
       if (c.fill == Fill::largest || c.fill == Fill::smallest) a[i] = 255;
     }
@@ -93,6 +97,14 @@ class Checker {
     int8_t* b = b_.take(count);
     for (size_t i = 0; i < count; ++i) {
       if (c.fill == Fill::random) b[i] = static_cast<int8_t>(random_.bits());
+      // The sum of six: as weights are, few are large, so few pairs of them have a large sum. `late`: at first.
+      const bool later = c.fill == Fill::late && i % (kPanelColumns * c.k) / kPanelColumns >= kMaxK;
+      if (later) b[i] = static_cast<int8_t>(random_.chance(2) ? 127 : -128);
+      if (c.fill == Fill::bell || (c.fill == Fill::late && !later)) {
+        int64_t sum = 0;
+        for (int term = 0; term < 6; ++term) sum += random_.integer(-26, 26);
+        b[i] = static_cast<int8_t>(std::clamp<int64_t>(sum, -128, 127));
+      }
       if (c.fill == Fill::corners)
         b[i] = static_cast<int8_t>(random_.chance(2) ? 127 : random_.chance(2) ? -128 : -127);
       if (c.fill == Fill::largest) b[i] = 127;
@@ -200,14 +212,25 @@ void check_gemm_u8s8(const Kernel<GemmU8S8Fn>& kernel) {
                 random.chance(3),
                 kActivations[random.bits() % std::size(kActivations)]};
   };
-  // Every tile size, with everything else drawn at random.
-  for (size_t m = 1; m <= kernel.mr; ++m) {
-    for (size_t n = 1; n <= kernel.nr; ++n) {
-      for (size_t k = kPaddedK; k <= kMaxK; k += kPaddedK) {
-        if (slow_cpu() && !random.chance(4)) continue;
-        checker.check(any(Fill::random, m, n, k));
-        checker.check(any(Fill::corners, m, n, k));
-      }
+  const auto check_depths = [&](size_t m, size_t n) {
+    for (size_t k = kPaddedK; k <= kMaxK; k += kPaddedK) {
+      if (slow_cpu() && !random.chance(4)) continue;
+      for (const Fill fill : {Fill::random, Fill::corners, Fill::bell}) checker.check(any(fill, m, n, k));
+    }
+  };
+  // Every tile size, with everything else drawn at random; of large tiles, every m and every n.
+  if (kernel.mr * kernel.nr <= kManyTiles) {
+    for (size_t m = 1; m <= kernel.mr; ++m) {
+      for (size_t n = 1; n <= kernel.nr; ++n) check_depths(m, n);
+    }
+  } else {
+    for (size_t m = 1; m <= kernel.mr; ++m) check_depths(m, random.integer(1, kernel.nr));
+    for (size_t n = 1; n <= kernel.nr; ++n) check_depths(random.integer(1, kernel.mr), n);
+  }
+  for (int i = 0; i < 8; ++i) {
+    for (const Fill fill : {Fill::random, Fill::corners, Fill::bell, Fill::late, Fill::largest, Fill::smallest}) {
+      const size_t k = random.integer(kMaxK / kPaddedK + 1, kDeepK / kPaddedK) * kPaddedK;
+      checker.check(any(fill, random.integer(1, kernel.mr), random.integer(1, kernel.nr), k));
     }
   }
   // Sums at their extremes, and every combination of what an epilogue may have, at full and ragged tiles.

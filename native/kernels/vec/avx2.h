@@ -17,6 +17,7 @@ static inline Mask first_lanes(size_t n) {
 }
 
 static inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
+static inline void prefetch_l2(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1); }
 static inline F32 f32_load(const float* p) { return _mm256_loadu_ps(p); }
 static inline F32 f32_load_n(const float* p, size_t n) { return _mm256_maskload_ps(p, first_lanes(n)); }
 static inline void f32_store(float* p, F32 v) { _mm256_storeu_ps(p, v); }

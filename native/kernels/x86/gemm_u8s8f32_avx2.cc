@@ -1,125 +1,151 @@
-// gemm_u8s8f32_{4x128, 1x32}c4_avx2: exact for every weight, without VNNI.
-// Instructions: vpmaddwd on int16 (vpmaddubsw would saturate: 2 * 255 * 127 does not fit int16), vpaddd. A dword of a
-// panel holds four int8 of one column: its even and odd bytes, widened to int16 by shifts, are two operands;
-// activations are split the same way. Tile 4x128: four rows are split once per 512 steps of k (4 KiB, in L1) and serve
-// eight groups of 16 columns. A group has 8 accumulators + 4 widened weights + 2 activations = 14 of 16 registers; per
-// 4 steps of k, 32 vpmaddwd/vpaddd beside 6 instructions of widening and 10 loads. Sums of a group go on from where the
-// last 512 steps left them. Panel: [k/4][32][4] int8; 16 columns are two vectors of 8 columns.
+// gemm_u8s8f32_{24x128, 1x32}c4_avx2: few rows, exact for every weight, without VNNI.
+// Instructions: vpmaddubsw on the nibbles of the activations. 255 * 127 * 2 does not fit int16, where vpmaddubsw
+// saturates; 15 * 128 * 2 does, and so do eight such sums: 16 bits are widened (vpmaddwd by 16 or 1, vpaddd) once per
+// 32 steps of k. 2.125 vpmaddubsw/vpmaddwd and 2.125 additions per 32 multiply-adds, and weights are operands as they
+// lie in the panel: vpmaddwd on int16 would widen them first, which few rows cannot pay for. Tile 24x128: the rows'
+// nibbles are split once per 512 steps of k (24 KiB); groups of 16 columns meet two rows at a time: 8 sums of 16 bits,
+// 4 of 32, 2 weights, 1 activation, 1 product: all 16 registers. While the first rows meet a group, the next one is
+// fetched. One row: 4 vectors of one panel. Panel: [k/4][32][4] int8; a vector is 8 columns.
 #include "kernels/kernel.h"
 #include "kernels/vec/avx2.h"
 //
 #include "kernels/activations.inc"
 #include "kernels/epilogue.inc"
-#include "kernels/tile_switch.h"
 
 namespace qgemm {
-namespace {  // internal linkage: another file has a Tile too
+namespace {  // internal linkage: other files have functions of these names too
 
 constexpr size_t kGroupColumns = 16;
-constexpr size_t kBlockK = 512;
-constexpr size_t kMaxColumns = 128;
+constexpr size_t kStepBytes = 4 * kPanelColumns;  // of a panel, per four k
+constexpr size_t kSteps16 = 8;                    // steps of four k that 16 bits can hold: 8 * 2 * 15 * 128 < 2^15
 
-// Activations of up to four rows and kBlockK steps of k as pairs of int16: bytes 0 and 2 of each dword, and 1 and 3.
-struct SplitRows {
-  alignas(32) int32_t even[4][kBlockK / 4];
-  alignas(32) int32_t odd[4][kBlockK / 4];
+// Nibbles of kRows rows and kDepth steps of k, one byte each, four to a dword.
+template <size_t kRows, size_t kDepth>
+struct Nibbles {
+  alignas(32) int32_t high[kRows][kDepth / 4];
+  alignas(32) int32_t low[kRows][kDepth / 4];
 };
 
 // `depth` is a multiple of 32.
-static inline void split_row(const uint8_t* a, size_t depth, int32_t* even, int32_t* odd) {
-  const __m256i low_bytes = _mm256_set1_epi16(0x00ff);
+static inline void split_row(const uint8_t* a, size_t depth, int32_t* high, int32_t* low) {
+  const __m256i nibble = _mm256_set1_epi8(15);
   for (size_t k = 0; k < depth; k += 32) {
     const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(a + k));
-    _mm256_store_si256(reinterpret_cast<__m256i*>(even + k / 4), _mm256_and_si256(x, low_bytes));
-    _mm256_store_si256(reinterpret_cast<__m256i*>(odd + k / 4), _mm256_srli_epi16(x, 8));
+    i32_store(low + k / 4, _mm256_and_si256(x, nibble));
+    i32_store(high + k / 4, _mm256_and_si256(_mm256_srli_epi16(x, 4), nibble));
   }
 }
 
-// kRows rows x 16 columns: adds `steps` * 4 products to the sums at `tile`.
-template <int kRows>
-static inline void accumulate_group(const SplitRows& rows, const int8_t* b, size_t steps, int32_t* tile) {
-  __m256i sums[kRows][2];
-#pragma GCC unroll 4
-  for (int i = 0; i < kRows; ++i) {
-    sums[i][0] = i32_load(tile + i * kMaxColumns);
-    sums[i][1] = i32_load(tile + i * kMaxColumns + 8);
-  }
-  for (size_t step = 0; step < steps; ++step) {
-    __m256i even[2], odd[2];
-#pragma GCC unroll 2
-    for (int v = 0; v < 2; ++v) {
-      const __m256i w = _mm256_load_si256(reinterpret_cast<const __m256i*>(b + step * 4 * kPanelColumns + 32 * v));
-      even[v] = _mm256_srai_epi16(_mm256_slli_epi16(w, 8), 8);
-      odd[v] = _mm256_srai_epi16(w, 8);
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < kRows; ++i) {
-      const __m256i x_even = _mm256_set1_epi32(rows.even[i][step]);
-      sums[i][0] = _mm256_add_epi32(sums[i][0], _mm256_madd_epi16(x_even, even[0]));
-      sums[i][1] = _mm256_add_epi32(sums[i][1], _mm256_madd_epi16(x_even, even[1]));
-      const __m256i x_odd = _mm256_set1_epi32(rows.odd[i][step]);
-      sums[i][0] = _mm256_add_epi32(sums[i][0], _mm256_madd_epi16(x_odd, odd[0]));
-      sums[i][1] = _mm256_add_epi32(sums[i][1], _mm256_madd_epi16(x_odd, odd[1]));
-    }
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < kRows; ++i) {
-    i32_store(tile + i * kMaxColumns, sums[i][0]);
-    i32_store(tile + i * kMaxColumns + 8, sums[i][1]);
-  }
+// sum += a . w in 16 bits. The empty statement keeps gcc from adding all products of a chain at its end, which costs
+// a register for each.
+static inline void add_products(__m256i* sum, __m256i a, __m256i w) {
+  *sum = _mm256_add_epi16(*sum, _mm256_maddubs_epi16(a, w));
+#if defined(__GNUC__)
+  __asm__("" : "+x"(*sum));
+#endif
 }
 
-template <int kRows, int kPanels>
-struct Tile {
-  static void run(const GemmU8S8Args* args) {
-    alignas(32) int32_t tile[kRows * kMaxColumns] = {0};
-    SplitRows rows;
-    for (size_t k0 = 0; k0 < args->k; k0 += kBlockK) {
-      const size_t depth = args->k - k0 < kBlockK ? args->k - k0 : kBlockK;
-      for (int i = 0; i < kRows; ++i) split_row(args->a + i * args->lda + k0, depth, rows.even[i], rows.odd[i]);
-      for (size_t column = 0; column < args->n; column += kGroupColumns) {
-        const int8_t* panel = args->b + column / kPanelColumns * args->panel_stride + k0 * kPanelColumns;
-        accumulate_group<kRows>(rows, panel + column % kPanelColumns * 4, depth / 4, tile + column);
-      }
-    }
-    epilogue_u8s8(tile, kMaxColumns, args);
-  }
-};
-
-// One row x kGroups groups of 16 columns, within one panel: widening the row in passing costs less than storing it.
-template <int kRows, int kGroups>
-struct RowTile {
-  static void run(const GemmU8S8Args* args) {
-    constexpr int kVectors = 2 * kGroups;
-    __m256i sums[kVectors];
+// kRows rows x 8 * kVectors columns: adds the products of `steps` * 4 (a multiple of 32) to the sums at `tile`. Rows of
+// nibbles are `ld` dwords apart. What lies at `next` in the same order is fetched; null: nothing.
+template <int kRows, int kVectors>
+static inline void accumulate(const int32_t* high, const int32_t* low, size_t ld, const int8_t* b, size_t steps,
+                              int32_t* tile, size_t ld_tile, const int8_t* next) {
+  const __m256i one = _mm256_set1_epi16(1), sixteen = _mm256_set1_epi16(16);
+  __m256i sums[kRows][kVectors];
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) sums[v] = _mm256_setzero_si256();
-    const __m256i low_bytes = _mm256_set1_epi16(0x00ff);
-    for (size_t k = 0; k < args->k; k += 4) {
-      int32_t four;
-      memcpy(&four, args->a + k, sizeof four);
-      const __m256i x = _mm256_set1_epi32(four);
-      const __m256i x_even = _mm256_and_si256(x, low_bytes);
-      const __m256i x_odd = _mm256_srli_epi16(x, 8);
+  for (int i = 0; i < kRows * kVectors; ++i) {
+    sums[i / kVectors][i % kVectors] = i32_load(tile + i / kVectors * ld_tile + i % kVectors * 8);
+  }
+  for (size_t step = 0; step < steps; step += kSteps16) {
+    if (next != nullptr) {
+#pragma GCC unroll 8
+      for (size_t s = 0; s < kSteps16; ++s) prefetch_l2(next + (step + s) * kStepBytes);
+    }
+    __m256i high_sums[kRows][kVectors], low_sums[kRows][kVectors];
+#pragma GCC unroll 4
+    for (int i = 0; i < kRows * kVectors; ++i) {
+      high_sums[i / kVectors][i % kVectors] = low_sums[i / kVectors][i % kVectors] = _mm256_setzero_si256();
+    }
+#pragma GCC unroll 8
+    for (size_t s = step; s < step + kSteps16; ++s) {
+      __m256i w[kVectors];
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) {
-        const __m256i w = _mm256_load_si256(reinterpret_cast<const __m256i*>(args->b + k * kPanelColumns + 32 * v));
-        const __m256i even = _mm256_srai_epi16(_mm256_slli_epi16(w, 8), 8);
-        const __m256i odd = _mm256_srai_epi16(w, 8);
-        sums[v] = _mm256_add_epi32(sums[v], _mm256_madd_epi16(x_even, even));
-        sums[v] = _mm256_add_epi32(sums[v], _mm256_madd_epi16(x_odd, odd));
+        w[v] = _mm256_load_si256(reinterpret_cast<const __m256i*>(b + s * kStepBytes + 32 * v));
+      }
+#pragma GCC unroll 2
+      for (int i = 0; i < kRows; ++i) {
+        const __m256i x_high = _mm256_set1_epi32(high[i * ld + s]);
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) add_products(&high_sums[i][v], x_high, w[v]);
+        const __m256i x_low = _mm256_set1_epi32(low[i * ld + s]);
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) add_products(&low_sums[i][v], x_low, w[v]);
       }
     }
-    alignas(32) int32_t tile[kGroups * kGroupColumns];
+#pragma GCC unroll 2
+    for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) i32_store(tile + 8 * v, sums[v]);
-    epilogue_u8s8(tile, kGroups * kGroupColumns, args);
+      for (int v = 0; v < kVectors; ++v) {
+        const __m256i upper = _mm256_madd_epi16(high_sums[i][v], sixteen);
+        sums[i][v] = i32_add(sums[i][v], i32_add(upper, _mm256_madd_epi16(low_sums[i][v], one)));
+      }
+    }
   }
-};
+#pragma GCC unroll 4
+  for (int i = 0; i < kRows * kVectors; ++i) {
+    i32_store(tile + i / kVectors * ld_tile + i % kVectors * 8, sums[i / kVectors][i % kVectors]);
+  }
+}
 
 }  // namespace
 
-void gemm_u8s8f32_4x128c4_avx2(const GemmU8S8Args* args) { run_tile<Tile, 4, 1>(args->m, 1, args); }
-void gemm_u8s8f32_1x32c4_avx2(const GemmU8S8Args* args) { run_panels<RowTile, 1, 2>((args->n + 15) / 16, args); }
+void gemm_u8s8f32_24x128c4_avx2(const GemmU8S8Args* args) {
+  constexpr size_t kRows = 24, kColumns = 128, kDepth = 512, kLd = kDepth / 4;
+  alignas(32) int32_t tile[kRows * kColumns];
+  memset(tile, 0, args->m * kColumns * sizeof *tile);
+  Nibbles<kRows, kDepth> nibbles;
+  for (size_t k0 = 0; k0 < args->k; k0 += kDepth) {
+    const size_t depth = args->k - k0 < kDepth ? args->k - k0 : kDepth;
+    for (size_t i = 0; i < args->m; ++i) {
+      split_row(args->a + i * args->lda + k0, depth, nibbles.high[i], nibbles.low[i]);
+    }
+    const int8_t* b = args->b + k0 * kPanelColumns;
+    for (size_t column = 0; column < args->n; column += kGroupColumns) {
+      // Groups are the two halves of a panel, one panel after the other. Fetching beyond the last one is harmless.
+      const int8_t* first_half = b + column / kPanelColumns * args->panel_stride;
+      const bool second = column % kPanelColumns != 0;
+      const int8_t* group = first_half + (second ? kGroupColumns * 4 : 0);
+      const int8_t* next = second ? first_half + args->panel_stride : first_half + kGroupColumns * 4;
+      size_t i = 0;
+      for (; i + 2 <= args->m; i += 2) {
+        accumulate<2, 2>(nibbles.high[i], nibbles.low[i], kLd, group, depth / 4, tile + i * kColumns + column, kColumns,
+                         i == 0 ? next : nullptr);
+      }
+      if (i < args->m) {
+        accumulate<1, 2>(nibbles.high[i], nibbles.low[i], kLd, group, depth / 4, tile + i * kColumns + column, kColumns,
+                         nullptr);
+      }
+    }
+  }
+  epilogue_u8s8(tile, kColumns, args);
+}
+
+void gemm_u8s8f32_1x32c4_avx2(const GemmU8S8Args* args) {
+  constexpr size_t kDepth = 4096;
+  alignas(32) int32_t tile[kPanelColumns] = {0};
+  Nibbles<1, kDepth> nibbles;
+  for (size_t k0 = 0; k0 < args->k; k0 += kDepth) {
+    const size_t depth = args->k - k0 < kDepth ? args->k - k0 : kDepth;
+    split_row(args->a + k0, depth, nibbles.high[0], nibbles.low[0]);
+    const int8_t* b = args->b + k0 * kPanelColumns;
+    if (args->n > kGroupColumns) {
+      accumulate<1, 4>(nibbles.high[0], nibbles.low[0], 0, b, depth / 4, tile, 0, nullptr);
+    } else {
+      accumulate<1, 2>(nibbles.high[0], nibbles.low[0], 0, b, depth / 4, tile, 0, nullptr);
+    }
+  }
+  epilogue_u8s8(tile, kPanelColumns, args);
+}
 
 }  // namespace qgemm
