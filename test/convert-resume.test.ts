@@ -41,11 +41,11 @@ beforeEach(async () => {
 /** Converts in another process, which is killed (SIGKILL) before the given call of the system. */
 async function killedAt(point: number): Promise<void> {
   const { signal } = await runChild(
-    `const fs = require('node:fs');
+    `const { nodeFileSystem } = require(${JSON.stringify(join(root, 'dist/convert/file-system.js'))});
      const { convertWith } = require(${JSON.stringify(join(root, 'dist/convert/convert.js'))});
      const { checkConvertOptions } = require(${JSON.stringify(join(root, 'dist/convert/options.js'))});
      let calls = 0;
-     const watched = new Proxy({ ...fs }, {
+     const watched = new Proxy({ ...nodeFileSystem }, {
        get: (target, name) => (...args) => {
          if (++calls === ${point}) process.kill(process.pid, 'SIGKILL');
          return target[name](...args);

@@ -92,9 +92,15 @@ export class AtomicOutput {
     return true;
   }
 
-  write(bytes: Uint8Array): void {
-    this.#guard(() => writeAll(this.#fileSystem, this.#fd, bytes, this.#position));
-    this.#hash.update(bytes);
+  /** Appends. The bytes must stay as they are until the promise settles; the event loop runs meanwhile. */
+  async write(bytes: Uint8Array): Promise<void> {
+    const written = writeAll(this.#fileSystem, this.#fd, bytes, this.#position);
+    this.#hash.update(bytes); // while another thread writes
+    try {
+      await written;
+    } catch (error) {
+      throw ioError('write', this.path, error);
+    }
     this.#position += bytes.length;
     this.#bytes += bytes.length;
   }

@@ -1,7 +1,6 @@
 import { checkOneOf } from '../check.js';
 import { QgemmError, show } from '../errors.js';
 import { dtypeBits } from '../formats/dtypes.js';
-import { MAX_PACKED_ELEMENTS } from '../formats/limits.js';
 import type { MatmulWeight, ModelSource, SourceTensor } from '../formats/source.js';
 import type { KeepStep, Plan, WeightRule, WeightStep } from '../formats/writer.js';
 import { maxK } from '../schemes.js';
@@ -75,10 +74,9 @@ function matchesAny(globs: readonly string[], name: string): boolean {
   return globs.some((glob) => matchesGlob(glob, name));
 }
 
-function tooLarge({ weight: { n, k }, rule: { scheme, symmetric } }: WeightStep): string | undefined {
+function tooLarge({ weight: { k }, rule: { scheme, symmetric } }: WeightStep): string | undefined {
   const limit = maxK(scheme, symmetric);
   if (k > limit) return `K must be at most ${limit} for exact int32 sums, got ${k}`;
-  if (n * k > MAX_PACKED_ELEMENTS) return `it must have at most ${MAX_PACKED_ELEMENTS} elements, got ${n * k}`;
   return undefined;
 }
 
