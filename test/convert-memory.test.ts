@@ -1,29 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { temporaryFolder } from './support/safetensors.js';
+import { writeSparse } from './support/sparse.js';
 
 const MEGABYTE = 2 ** 20;
-
-/** Writes a sparse model of F32 matrices of zeros. */
-function writeSparse(path: string, shapes: Record<string, [number, number]>): void {
-  const header: Record<string, object> = {};
-  let end = 0;
-  for (const [name, [rows, columns]] of Object.entries(shapes)) {
-    const bytes = rows * columns * 4;
-    header[name] = { dtype: 'F32', shape: [rows, columns], data_offsets: [end, end + bytes] };
-    end += bytes;
-  }
-  const json = Buffer.from(JSON.stringify(header));
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(json.length));
-  const fd = openSync(path, 'w');
-  writeSync(fd, length);
-  writeSync(fd, json);
-  ftruncateSync(fd, 8 + json.length + end);
-  closeSync(fd);
-}
 
 /** Bytes by which the peak of the resident memory of a process grows while it converts. */
 function peakOf(shapes: Record<string, [number, number]>, options: object = {}): number {

@@ -51,6 +51,12 @@ export const BLOCK_ELEMENTS: number = 2 ** 19;
  */
 export const TRANSPOSED_BLOCK_ELEMENTS: number = 2 ** 24;
 
+/**
+ * Elements of the least that can be converted at a time, 32 rows of a weight (all, where it has fewer): 256 MB as float32.
+ * The longest rows of real layers have some hundred thousands.
+ */
+export const MAX_BLOCK_ELEMENTS: number = 2 ** 26;
+
 /** Bytes that are read, converted or written at a time; what a tensor needs besides itself. */
 export const CHUNK_BYTES: number = 4 * 2 ** 20;
 

@@ -27,7 +27,7 @@ export interface CodeBlock {
 }
 
 /** Blocks begin at whole panels of the packed format. */
-const ROW_MULTIPLE = 32;
+export const ROW_MULTIPLE = 32;
 
 function rowsPerBlock({ n, k, layout }: MatmulWeight): number {
   const elements = layout === 'nk' ? BLOCK_ELEMENTS : TRANSPOSED_BLOCK_ELEMENTS;
