@@ -198,6 +198,19 @@ export interface NativeWeightsApi {
     panels: Uint8Array,
     columnSums: Int32Array,
   ): void;
+  /**
+   * W[n, k] row-major as float32 from whole panels as they lie in a file. int8 has scales, and perhaps zero points, of n
+   * values; float32 has null.
+   */
+  unpackRows(
+    scheme: number,
+    n: number,
+    k: number,
+    panels: Uint8Array,
+    scales: Float32Array | null,
+    zeroPoints: Int32Array | null,
+    out: Float32Array,
+  ): void;
   /** Widens ends = [lo, hi], lo <= 0 <= hi, by the finite values of x. False when x holds NaN or an infinity. */
   extendRange(x: Float32Array, ends: Float32Array): boolean;
   /** W[N, K] row-major as float32. */

@@ -26,7 +26,7 @@ export function biasProblem(tensor: SourceTensor, copy: SourceTensor): string | 
 }
 
 export async function keptProblem(tensor: SourceTensor, copy: SourceTensor): Promise<string | undefined> {
-  if (copy.dtype !== tensor.dtype || copy.shape.join() !== tensor.shape.join()) {
+  if (plainDtype(copy) !== plainDtype(tensor) || plainShape(copy) !== plainShape(tensor)) {
     return `it is ${copy.dtype} ${show(copy.shape)} instead of ${tensor.dtype} ${show(tensor.shape)}`;
   }
   for (let position = 0; position < tensor.byteLength; position += CHUNK_BYTES) {
@@ -39,6 +39,10 @@ export async function keptProblem(tensor: SourceTensor, copy: SourceTensor): Pro
   }
   return undefined;
 }
+
+// GGUF, which has neither, holds bools as I8 and a scalar as a vector of one: the same bytes.
+const plainDtype = ({ dtype }: SourceTensor): string => (dtype === 'BOOL' ? 'I8' : dtype);
+const plainShape = ({ shape }: SourceTensor): string => (shape.length === 0 ? '1' : shape.join());
 
 function bytesOf(view: ArrayBufferView): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);

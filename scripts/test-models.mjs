@@ -9,16 +9,17 @@ const folder = join(cache, 'models');
 const list = join(root, 'scripts', 'models.txt');
 const done = join(folder, 'models.txt');
 const wanted = readFileSync(list, 'utf8');
+const interpreter = python('venv-interop', join(root, 'scripts', 'interop', 'requirements.txt'));
 if (!existsSync(done) || readFileSync(done, 'utf8') !== wanted) {
   const wheels = join(folder, 'wheels');
   mkdirSync(wheels, { recursive: true });
-  const interpreter = python('venv-interop', join(root, 'scripts', 'interop', 'requirements.txt'));
   run(interpreter, [...pip, 'download', '--no-deps', '--require-hashes', '-r', list, '-d', wheels]);
   for (const wheel of readdirSync(wheels)) {
     if (wheel.endsWith('.whl')) run(interpreter, ['-m', 'zipfile', '-e', join(wheels, wheel), folder]);
   }
   writeFileSync(done, wanted);
 }
+process.env.QGEMM_TEST_PYTHON = interpreter;
 run(process.execPath, [
   join(root, 'node_modules', 'vitest', 'vitest.mjs'),
   'run',

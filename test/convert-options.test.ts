@@ -6,6 +6,7 @@ import { matchesGlob } from '../lib/convert/glob.js';
 import { convert, loadModel, QgemmError, type ConvertOptions, type ConvertProgress } from '../lib/index.js';
 import { runs } from './support/runs.js';
 import { f32, temporaryFolder, writeSafetensors, type TestTensor } from './support/safetensors.js';
+import { writeSparse } from './support/sparse.js';
 
 const model: Record<string, TestTensor> = {
   'layer.0.q.weight': f32([4, 8]),
@@ -136,6 +137,22 @@ describe('weights that cannot be packed', () => {
       error('ERR_QGEMM_LIMIT', /"wide.weight".*at most 65793.*got 65794/),
     );
     expect(await packed({ scheme: 'float32' }, wide)).toEqual(['wide.weight', 'a.weight']);
+  });
+
+  it('rows that would take too much memory: kept with the reason', async () => {
+    const input = join(temporaryFolder(), 'in.safetensors');
+    writeSparse(input, {
+      'long.weight': [40, 2 ** 21 + 1],
+      'less.weight': [40, 2 ** 21],
+      'few.weight': [2, 2 ** 21 + 1],
+    });
+    const { tensors } = await convert(input, `${input}.out`, { scheme: 'float32', dryRun: true });
+    const reasons = new Map(tensors.map(({ name, action, reason }) => [name, `${action} ${reason}`]));
+    expect(Object.fromEntries(reasons)).toEqual({
+      'long.weight': 'kept K must be at most 2097152 for bounded memory, got 2097153',
+      'less.weight': 'packed undefined',
+      'few.weight': 'packed undefined',
+    });
   });
 
   it('asymmetric weights have half of that', async () => {

@@ -27,7 +27,7 @@ vi.mock('node:fs', async (original) => {
       const call = fs[name]!;
       return (faults.get(name) ?? ((next, given) => next(...given)))(call, args);
     };
-  const names = ['readSync', 'writeSync', 'fsyncSync', 'renameSync'];
+  const names = ['readSync', 'write', 'writeSync', 'fsyncSync', 'renameSync'];
   return { ...fs, ...Object.fromEntries(names.map((name) => [name, faulty(name)])) };
 });
 
@@ -64,10 +64,12 @@ describe('faults while writing', () => {
   };
 
   it.each([
+    ['write', 1, 'ENOSPC'],
+    ['write', 3, 'ENOSPC'],
+    ['write', 6, 'EIO'],
+    ['write', 2, 'EFBIG'],
     ['writeSync', 1, 'ENOSPC'],
-    ['writeSync', 3, 'ENOSPC'],
-    ['writeSync', 6, 'EIO'],
-    ['writeSync', 2, 'EFBIG'],
+    ['writeSync', 2, 'EIO'],
     ['fsyncSync', 1, 'EIO'],
     ['renameSync', 1, 'EACCES'],
     ['readSync', 5, 'EIO'],
@@ -81,7 +83,7 @@ describe('faults while writing', () => {
   });
 
   it('a full disk that writes nothing without an error is an error', async () => {
-    faults.set('writeSync', () => 0);
+    faults.set('write', (_, args) => (args.at(-1) as (error: null, count: number) => void)(null, 0));
     await expect(convert(input, output)).rejects.toThrow(/takes no more bytes/);
     expect(readdirSync(folder)).toEqual(['in.safetensors']);
   });
@@ -90,6 +92,7 @@ describe('faults while writing', () => {
     const expected = await expectedBytes();
     const short = (call: (...args: unknown[]) => unknown, [fd, bytes, at, length, ...rest]: unknown[]): unknown =>
       call(fd, bytes, at, Math.min(length as number, 1001), ...rest);
+    faults.set('write', short);
     faults.set('writeSync', short);
     faults.set('readSync', short);
     await convert(input, output);

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { GgufTensor } from '../lib/formats/gguf-tensor.js';
 import { openModel } from '../lib/formats/open.js';
 import { readTensor } from '../lib/formats/source.js';
-import { convert, inspect, QgemmError, type ConvertOptions } from '../lib/index.js';
+import { convert, inspect, QgemmError, verify, type ConvertOptions } from '../lib/index.js';
 import { array, ggufBytes, kv, text, u32, type TestGgufTensor } from './support/gguf.js';
 import { bytesOf, f32, temporaryFolder, values, writeSafetensors, type TestTensor } from './support/safetensors.js';
 
@@ -127,6 +127,9 @@ describe('convert to GGUF', () => {
       expect(stored(tensor).equals(data.subarray(0, 4 * size))).toBe(true);
     }
     expect(tensors.get('scalar')!.shape).toEqual([1]);
+    const output = join(temporaryFolder(), 'out.gguf');
+    await convert(input, output, { format: 'gguf' });
+    expect(await verify(input, output)).toMatchObject({ mismatches: [], kept: 9, weights: [] });
   });
 
   it('a GGUF source keeps its keys and every tensor that needs no change, byte for byte', async () => {

@@ -39,10 +39,11 @@ const collect = (value: string, list: string[] = []): string[] => [...list, valu
 export function addConvert(program: Command): void {
   program
     .command('convert')
-    .summary('convert a model into a packed file')
+    .summary('convert a model')
     .description(
-      'Converts the matmul weights of a model and keeps everything else. INPUT is a safetensors file, an index of ' +
-        'sharded ones, a TensorFlow.js model.json, or a folder that holds one of these.',
+      'Converts the matmul weights of a model and keeps everything else. INPUT is a file of safetensors, GGUF, PyTorch ' +
+        '(.pt, .pth, .bin), ONNX or NumPy (.npy, .npz), an index of several files, a TensorFlow.js model.json, or a folder ' +
+        'that holds one of these.',
     )
     .argument('<input>', 'model to convert')
     .requiredOption('-o, --output <file>', 'file to write; replaced at the very end where it exists')

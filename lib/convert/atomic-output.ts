@@ -92,9 +92,15 @@ export class AtomicOutput {
     return true;
   }
 
-  write(bytes: Uint8Array): void {
-    this.#guard(() => writeAll(this.#fileSystem, this.#fd, bytes, this.#position));
-    this.#hash.update(bytes);
+  /** Appends. The bytes must stay as they are until the promise settles; the event loop runs meanwhile. */
+  async write(bytes: Uint8Array): Promise<void> {
+    const written = writeAll(this.#fileSystem, this.#fd, bytes, this.#position);
+    this.#hash.update(bytes); // while another thread writes
+    try {
+      await written;
+    } catch (error) {
+      throw ioError('write', this.path, error);
+    }
     this.#position += bytes.length;
     this.#bytes += bytes.length;
   }
@@ -110,7 +116,7 @@ export class AtomicOutput {
   commit(): void {
     this.#guard(() => {
       this.#closeFile(true);
-      if (this.#options.folder) syncFolder(this.#fileSystem, this.#temporary);
+      if (this.#options.folder) this.#syncFolders();
       this.#closeJournal();
       this.#fileSystem.renameSync(this.#temporary, this.path);
     });
@@ -198,7 +204,6 @@ export class AtomicOutput {
   }
 
   #start(): void {
-    if (this.#options.folder && this.#complete.length === 0) this.#fileSystem.mkdirSync(this.#temporary);
     this.#journal = new Journal(
       this.#fileSystem,
       this.#temporary + JOURNAL_SUFFIX,
@@ -211,7 +216,9 @@ export class AtomicOutput {
   #open(index: number): void {
     // A file that was begun is gone on with: whatever follows its last complete step is written again, byte for byte.
     const exists = this.#complete.some(({ file }) => file === index);
-    this.#fd = this.#fileSystem.openSync(this.#pathOf(this.#temporary, index), exists ? 'r+' : 'w');
+    const path = this.#pathOf(this.#temporary, index);
+    if (this.#options.folder) this.#fileSystem.mkdirSync(dirname(path), { recursive: true });
+    this.#fd = this.#fileSystem.openSync(path, exists ? 'r+' : 'w');
     this.#file = index;
     this.#position = 0;
     if (!this.#options.folder && this.#mode !== undefined) this.#fileSystem.fchmodSync(this.#fd, this.#mode & 0o777);
@@ -230,6 +237,11 @@ export class AtomicOutput {
     }
     this.#fd = -1;
     this.#fileSystem.closeSync(fd);
+  }
+
+  #syncFolders(): void {
+    const paths = this.#options.layout.files.map((_, index) => dirname(this.#pathOf(this.#temporary, index)));
+    for (const path of new Set(paths)) syncFolder(this.#fileSystem, path);
   }
 
   #closeJournal(): void {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { OutputLayout } from '../formats/writer.js';
-import { writeAll, type FileSystem } from './file-system.js';
+import { writeAllSync, type FileSystem } from './file-system.js';
 
 /** A step whose bytes are all in the temporary file. */
 export interface JournalEntry {
@@ -43,7 +43,7 @@ export class Journal {
 
   #append(value: object): void {
     const line = Buffer.from(`${JSON.stringify(value)}\n`);
-    writeAll(this.#fileSystem, this.#fd, line, this.#size);
+    writeAllSync(this.#fileSystem, this.#fd, line, this.#size);
     this.#size += line.length;
   }
 }

@@ -1,8 +1,9 @@
 import { checkOneOf } from '../check.js';
 import { QgemmError, show } from '../errors.js';
 import { dtypeBits } from '../formats/dtypes.js';
-import { MAX_PACKED_ELEMENTS } from '../formats/limits.js';
+import { MAX_BLOCK_ELEMENTS } from '../formats/limits.js';
 import type { MatmulWeight, ModelSource, SourceTensor } from '../formats/source.js';
+import { ROW_MULTIPLE } from '../formats/weight-blocks.js';
 import type { KeepStep, Plan, WeightRule, WeightStep } from '../formats/writer.js';
 import { maxK } from '../schemes.js';
 import { matchesGlob } from './glob.js';
@@ -78,7 +79,8 @@ function matchesAny(globs: readonly string[], name: string): boolean {
 function tooLarge({ weight: { n, k }, rule: { scheme, symmetric } }: WeightStep): string | undefined {
   const limit = maxK(scheme, symmetric);
   if (k > limit) return `K must be at most ${limit} for exact int32 sums, got ${k}`;
-  if (n * k > MAX_PACKED_ELEMENTS) return `it must have at most ${MAX_PACKED_ELEMENTS} elements, got ${n * k}`;
+  const longest = Math.floor(MAX_BLOCK_ELEMENTS / Math.min(n, ROW_MULTIPLE));
+  if (k > longest) return `K must be at most ${longest} for bounded memory, got ${k}`;
   return undefined;
 }
 

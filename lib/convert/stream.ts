@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import { CHUNK_BYTES } from '../formats/limits.js';
 import type { SourceTensor } from '../formats/source.js';
 import type { OutputLayout, OutputSink, OutputStep } from '../formats/writer.js';
@@ -14,8 +13,7 @@ export async function writeModel(output: AtomicOutput, layout: OutputLayout, set
     async write(bytes): Promise<void> {
       for (let position = 0; position < bytes.length; position += CHUNK_BYTES) {
         signal?.throwIfAborted();
-        output.write(bytes.subarray(position, position + CHUNK_BYTES));
-        await setImmediate();
+        await output.write(bytes.subarray(position, position + CHUNK_BYTES));
       }
       written += bytes.length;
     },

@@ -28,6 +28,12 @@ function readConfig(path: string): Map<string, JsonValue> {
   }
 }
 
+/**
+ * Output layers that share the embedding's weight, which then is in no file under their own name: as `Linear` modules they would
+ * be taken for quantized ones, and their scales be missing.
+ */
+const TIED_LAYERS = ['lm_head', 'decoder', 'vocab_projector'];
+
 function quantizationConfig(plan: Plan): object {
   const groups = new Map<string, { rule: WeightRule; modules: string[] }>();
   for (const { tensor, rule } of plan.packed) {
@@ -53,9 +59,15 @@ function quantizationConfig(plan: Plan): object {
     format: 'int-quantized',
     quantization_status: 'compressed',
     config_groups: Object.fromEntries(entries) as object,
-    ignore: ignored.map(({ tensor }) => moduleOf(tensor.name)),
+    ignore: [...ignored.map(({ tensor }) => moduleOf(tensor.name)), ...tiedLayers(plan)],
     kv_cache_scheme: null,
   };
+}
+
+/** Patterns, as compressed-tensors has them, of what may be tied: nothing that is packed itself. */
+function tiedLayers({ packed }: Plan): string[] {
+  const ends = new Set(packed.map(({ tensor }) => moduleOf(tensor.name).split('.').at(-1)));
+  return TIED_LAYERS.filter((layer) => !ends.has(layer)).map((layer) => `re:(.*[.])?${layer}$`);
 }
 
 function codes(symmetric: boolean, strategy: string, dynamic: boolean): object {

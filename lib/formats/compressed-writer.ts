@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { QgemmError, show } from '../errors.js';
 import { compressedConfig } from './compressed-config.js';
@@ -30,6 +30,10 @@ export const compressedWriter: ModelWriter = {
 /** What a folder from Hugging Face holds beside its weights: tokenizers, templates, settings. */
 const COMPANION = /\.(?:json|txt|model|jinja)$/;
 const REPLACED = /^(?:config\.json|.*\.index\.json)$/;
+
+/** Folders of sentence-transformers' modules, such as 1_Pooling, and what lies in them. */
+const MODULE_FOLDER = /^[0-9]+_[A-Za-z]+$/;
+const MODULE_FILE = /\.(?:json|safetensors)$/;
 
 function layout(source: ModelSource, plan: Plan): OutputLayout {
   for (const step of plan.packed) checkWeight(step);
@@ -117,12 +121,21 @@ function companions(source: ModelSource, plan: Plan): OutputFile[] {
   const config = compressedConfig(names.has('config.json') ? join(folder, 'config.json') : undefined, plan);
   const files: OutputFile[] = [{ name: 'config.json', steps: [bytesStep('config.json', config)] }];
   if (!isModelFolder(source, names)) return files;
-  for (const name of [...names].sort()) {
-    if (!COMPANION.test(name) || REPLACED.test(name)) continue;
+  const copied = [...names].filter((name) => COMPANION.test(name) && !REPLACED.test(name)).sort();
+  for (const name of [...copied, ...moduleFiles(folder, names)]) {
     const step = copyFileStep(join(folder, name));
     if (step !== undefined) files.push({ name, steps: [step] });
   }
   return files;
+}
+
+function moduleFiles(folder: string, names: ReadonlySet<string>): string[] {
+  if (!names.has('modules.json')) return [];
+  const folders = [...names].filter((name) => MODULE_FOLDER.test(name) && statSync(join(folder, name)).isDirectory());
+  return folders
+    .sort()
+    .flatMap((name) => readdirSync(join(folder, name)).map((file) => `${name}/${file}`))
+    .filter((name) => MODULE_FILE.test(name));
 }
 
 function isModelFolder(source: ModelSource, names: ReadonlySet<string>): boolean {

@@ -1,11 +1,9 @@
 import { statSync } from 'node:fs';
 import { native } from '../native.js';
-import type { NativePackedOffsets } from '../native-types.js';
-import { ACTIVATION_RANGES, SCHEMES } from '../schemes.js';
-import { ioError } from './file.js';
-import { MappedFile } from './mapping.js';
+import { SCHEMES } from '../schemes.js';
+import { FileSource, ioError, readBytes, type ByteSource } from './file.js';
 import { openModel } from './open.js';
-import { isPacked, paddedN, readPackedHeader, type PackedEntry } from './packed.js';
+import { isPacked, paddedN, readPackedHeader, type PackedEntry, type PartName } from './packed.js';
 import type { PackedRecord } from './packed-record.js';
 import { safetensorsTensor } from './safetensors.js';
 import type { SourceTensor } from './source.js';
@@ -59,7 +57,7 @@ export function openConverted(path: string): ConvertedModel {
 }
 
 function openPacked(path: string): ConvertedModel {
-  const file = new MappedFile(path, true);
+  const file = new FileSource(path);
   try {
     const { weights, biases, kept } = readPackedHeader(file);
     const tensors = new Map<string, ConvertedTensor>();
@@ -68,36 +66,43 @@ function openPacked(path: string): ConvertedModel {
       tensors.set(name, { kind: 'bias', tensor: packedBias(file, name, weights.get(owner)!) });
     for (const [name, entry] of kept)
       tensors.set(name, { kind: 'plain', tensor: safetensorsTensor(file, name, entry) });
-    return { path, size: file.size, tensors, close: () => file.close() };
+    return { path, size: file.size, tensors, close: () => file.release() };
   } catch (error) {
-    file.close();
+    file.release();
     throw error;
   }
 }
 
-function packedWeight(file: MappedFile, name: string, { record, parts }: PackedEntry): PackedWeight {
-  const { n, k, scheme, activations } = record;
+function packedWeight(file: ByteSource, name: string, { record, parts }: PackedEntry): PackedWeight {
+  const { n, k, scheme } = record;
   let bytes = 0;
   for (const part of parts.values()) bytes += part.byteLength;
-  const panelRowBytes = parts.get('panels')!.byteLength / paddedN(n);
+  const panels = parts.get('panels')!;
+  const panelRowBytes = panels.byteLength / paddedN(n);
+  const perRow = (part: PartName, first: number, count: number): ArrayBuffer | undefined => {
+    const entry = parts.get(part);
+    return entry && readBytes(file, entry.offset + first * 4, count * 4).buffer;
+  };
   const readRows = (first: number, count: number): Float32Array => {
     // Panels of 32 rows lie one after another, so that some of them are a packed weight of their own.
-    const offsets: NativePackedOffsets = { panels: parts.get('panels')!.offset + first * panelRowBytes };
-    const [scales, sums, zeroPoints] = [parts.get('scales'), parts.get('column_sums'), parts.get('zero_points')];
-    if (scales !== undefined) offsets.scales = scales.offset + first * 4;
-    if (sums !== undefined) offsets.columnSums = sums.offset + first * 4;
-    if (zeroPoints !== undefined) offsets.zeroPoints = zeroPoints.offset + first * 4;
+    const some = readBytes(file, panels.offset + first * panelRowBytes, paddedN(count) * panelRowBytes);
+    const [scales, zeroPoints] = [perRow('scales', first, count), perRow('zero_points', first, count)];
     const values = allocateFloat32(name, count * k);
-    const ranges = ACTIVATION_RANGES.indexOf(activations);
-    const weights = native.weightsFromMapping(file.handle, SCHEMES.indexOf(scheme), count, k, ranges, offsets);
-    native.weightsToFloat32(weights, values);
-    native.weightsDispose(weights);
+    native.unpackRows(
+      SCHEMES.indexOf(scheme),
+      count,
+      k,
+      some,
+      scales === undefined ? null : new Float32Array(scales),
+      zeroPoints === undefined ? null : new Int32Array(zeroPoints),
+      values,
+    );
     return values;
   };
   return { record, bytes, readRows };
 }
 
-function packedBias(file: MappedFile, name: string, { record, parts }: PackedEntry): SourceTensor {
+function packedBias(file: ByteSource, name: string, { record, parts }: PackedEntry): SourceTensor {
   const { offset } = parts.get('bias')!;
   return {
     name,

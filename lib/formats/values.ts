@@ -1,15 +1,15 @@
 import { QgemmError, show } from '../errors.js';
 import { native } from '../native.js';
 import { elementsOf } from './dtypes.js';
-import { CHUNK_BYTES, MAX_PACKED_ELEMENTS } from './limits.js';
+import { CHUNK_BYTES, MAX_FLOAT32_ELEMENTS } from './limits.js';
 import type { SourceTensor } from './source.js';
 
 /** Allocates float32 values for a tensor; too many are an error of ours rather than V8's. */
 export function allocateFloat32(name: string, elements: number): Float32Array<ArrayBuffer> {
-  if (elements > MAX_PACKED_ELEMENTS) {
+  if (elements > MAX_FLOAT32_ELEMENTS) {
     throw new QgemmError(
       'ERR_QGEMM_LIMIT',
-      `tensor ${show(name)} must have at most ${MAX_PACKED_ELEMENTS} elements to be used as float32, got ${elements}`,
+      `tensor ${show(name)} must have at most ${MAX_FLOAT32_ELEMENTS} elements to be used as float32, got ${elements}`,
     );
   }
   try {

@@ -2,7 +2,7 @@ import { QgemmError, show } from '../errors.js';
 import { native } from '../native.js';
 import { resolveCodeRange, type CodeRange } from '../quantization-range.js';
 import { dtypeBits } from './dtypes.js';
-import { BLOCK_ELEMENTS, CHUNK_BYTES } from './limits.js';
+import { BLOCK_ELEMENTS, CHUNK_BYTES, TRANSPOSED_BLOCK_ELEMENTS } from './limits.js';
 import type { MatmulWeight, SourceTensor } from './source.js';
 import { allocateFloat32 } from './values.js';
 import type { WeightStep } from './writer.js';
@@ -27,10 +27,11 @@ export interface CodeBlock {
 }
 
 /** Blocks begin at whole panels of the packed format. */
-const ROW_MULTIPLE = 32;
+export const ROW_MULTIPLE = 32;
 
-function rowsPerBlock({ n, k }: MatmulWeight): number {
-  const rows = Math.floor(BLOCK_ELEMENTS / k / ROW_MULTIPLE) * ROW_MULTIPLE;
+function rowsPerBlock({ n, k, layout }: MatmulWeight): number {
+  const elements = layout === 'nk' ? BLOCK_ELEMENTS : TRANSPOSED_BLOCK_ELEMENTS;
+  const rows = Math.floor(elements / k / ROW_MULTIPLE) * ROW_MULTIPLE;
   return Math.min(n, Math.max(ROW_MULTIPLE, rows));
 }
 
@@ -61,8 +62,9 @@ export function* codeBlocks(
   }
   const range = codeRange(step);
   const fixed = step.rule.granularity === 'per-tensor' ? tensorQParams(step, range) : undefined;
+  const buffer = new Int8Array(rowsPerBlock(step.weight) * step.weight.k);
   for (const block of floatBlocks(step)) {
-    const codes = quantizeBlock(step, block, range, fixed);
+    const codes = quantizeBlock(step, block, range, fixed, buffer.subarray(0, block.values.length));
     observe?.(block, codes);
     yield codes;
   }
@@ -93,7 +95,13 @@ function tensorQParams(step: WeightStep, range: CodeRange): QParam {
   return { scale: scales[0]!, zeroPoint: zeroPoints[0]! };
 }
 
-function quantizeBlock(step: WeightStep, block: FloatBlock, range: CodeRange, fixed: QParam | undefined): CodeBlock {
+function quantizeBlock(
+  step: WeightStep,
+  block: FloatBlock,
+  range: CodeRange,
+  fixed: QParam | undefined,
+  codes: Int8Array<ArrayBuffer>,
+): CodeBlock {
   const { weight, rule } = step;
   const { row, rows, values } = block;
   const scales = new Float32Array(rows);
@@ -105,7 +113,6 @@ function quantizeBlock(step: WeightStep, block: FloatBlock, range: CodeRange, fi
   } else if (native.chooseQParams(values, outer, rows, inner, range, rule.rejectNonFinite, scales, zeroPoints) >= 0) {
     throw notFinite(step);
   }
-  const codes = new Int8Array(values.length);
   const { divide, clampMin, clampMax } = range;
   native.quantize(values, outer, rows, inner, scales, zeroPoints, divide, clampMin, clampMax, false, codes);
   return { row, rows, codes, scales, zeroPoints };

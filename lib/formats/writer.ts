@@ -59,7 +59,7 @@ export interface OutputStep {
 }
 
 export interface OutputFile {
-  /** Name inside the output folder; ignored by writers of one file. */
+  /** Name inside the output folder, perhaps in a folder of its own (`a/b`); ignored by writers of one file. */
   readonly name: string;
   /** In the order of the file. */
   readonly steps: readonly OutputStep[];

@@ -12,8 +12,8 @@ p { margin: .25rem 0; } .soft { color: var(--soft); } bdi { overflow-wrap: anywh
 dl { display: flex; flex-wrap: wrap; gap: .75rem; margin: 1.25rem 0 0; }
 dl > div { background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: .6rem .9rem; min-width: 9rem; }
 dt { color: var(--soft); font-size: .85rem; } dd { margin: 0; font-size: 1.15rem; font-variant-numeric: tabular-nums; }
-.sizes { display: block; width: 100%; height: 2.6rem; margin-top: 1rem; } .sizes .before { fill: var(--soft); }
-.sizes .after { fill: var(--bar); }
+.sizes { display: grid; grid-template-columns: auto 1fr; gap: .3rem .75rem; align-items: center; margin-top: 1rem; color: var(--soft); font-size: .85rem; }
+.sizes svg { width: 100%; height: 1.1rem; } .sizes .before { fill: var(--soft); } .sizes .after { fill: var(--bar); }
 pre { background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: .75rem; overflow-x: auto;
   white-space: pre-wrap; overflow-wrap: anywhere; }
 .problems { color: var(--bad); }
@@ -36,7 +36,7 @@ figure { margin: 0; } figure svg { display: block; width: 5.5rem; height: 1.4rem
 figure path { fill: var(--bar); } figure + figure path { fill: var(--error); }
 figure line { stroke: var(--soft); stroke-width: 1; vector-effect: non-scaling-stroke; stroke-dasharray: 2 2; }
 figcaption { display: none; font-size: .8rem; color: var(--soft); text-align: center; }
-details[open] summary { flex-direction: column; } details[open] figure svg { width: 24rem; height: 8rem; }
+details[open] summary { flex-direction: column; } details[open] figure svg { width: 11.5rem; height: 6rem; }
 details[open] figcaption { display: block; }
 @media (max-width: 45rem) { .bars li { grid-template-columns: 1fr; gap: .1rem; padding: .3rem 0; } .bars .name { text-align: left; } }
 @media print { :root { color-scheme: light; --text: #000; --soft: #444; --back: #fff; --card: #f2f2f2; --line: #bbb;
@@ -44,7 +44,7 @@ details[open] figcaption { display: block; }
   @page { size: A4 landscape; margin: 12mm; }
   html { font-size: 10px; } body { padding: 0; max-width: none; font-size: 10px; } h2 { margin-top: 1.2rem; break-after: avoid; } * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   th, td { padding: .15rem .35rem; } thead { display: table-header-group; } tr, li, figure { break-inside: avoid; }
-  th:first-child, td:first-child { min-width: 9rem; } .scroll { overflow: visible; } .hint { display: none; } }
+  th:first-child, td:first-child { min-width: 9rem; } .scroll { overflow: visible; } th button { display: contents; } .hint { display: none; } }
 `;
 
 /** Sorts the table by the column whose header is pressed, downwards and upwards in turn. */

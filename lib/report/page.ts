@@ -70,16 +70,13 @@ function summary({ weights, kept, mismatches, bytesBefore, bytesAfter, total }: 
   return `<dl>${items.map(([term, value]) => `<div><dt>${term}</dt><dd>${value}</dd></div>`).join('')}</dl>`;
 }
 
-/** Two bars, one above the other. */
+/** Two bars, one above the other, with their names. */
 function sizes({ bytesBefore, bytesAfter }: VerifyReport): string {
   const most = Math.max(bytesBefore, bytesAfter, 1);
-  const width = (bytes: number): string => `${((100 * bytes) / most).toFixed(2)}%`;
-  const label = `Size before: ${formatBytes(bytesBefore)}, after: ${formatBytes(bytesAfter)}`;
-  return (
-    `<svg class="sizes" role="img" aria-label="${label}"><title>${label}</title>` +
-    `<rect class="before" width="${width(bytesBefore)}" height="45%" rx="2"/>` +
-    `<rect class="after" y="55%" width="${width(bytesAfter)}" height="45%" rx="2"/></svg>`
-  );
+  const bar = (name: string, bytes: number): string =>
+    `<span>${name}</span><svg class="${name}" role="img" aria-label="${formatBytes(bytes)}">` +
+    `<rect width="${((100 * bytes) / most).toFixed(2)}%" height="100%" rx="2"/></svg>`;
+  return `<div class="sizes">${bar('before', bytesBefore)}${bar('after', bytesAfter)}</div>`;
 }
 
 function problems({ mismatches }: VerifyReport): string {

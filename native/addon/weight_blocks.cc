@@ -47,10 +47,55 @@ napi_value pack_codes_js(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+bool read_optional_array(napi_env env, napi_value value, const char* name, napi_typedarray_type type, size_t length,
+                         const void** data) {
+  *data = nullptr;
+  if (is_null_or_undefined(env, value)) return true;
+  TypedArray array;
+  if (!read_typed_array(env, value, name, type, &array) || !check_length(env, name, array, length)) return false;
+  *data = array.data;
+  return true;
+}
+
+napi_value unpack_rows_js(napi_env env, napi_callback_info info) {
+  const Args<7> args(env, info);
+  size_t scheme, bytes, size;
+  PackedWeights weights;
+  TypedArray panels, out;
+  if (!read_size(env, args[0], "scheme", &scheme) || !read_size(env, args[1], "n", &weights.n) ||
+      !read_size(env, args[2], "k", &weights.k) ||
+      !read_typed_array(env, args[3], "panels", napi_uint8_array, &panels)) {
+    return nullptr;
+  }
+  if (scheme > 1) return throw_error(env, code::kArgument, "scheme must be 0 or 1, got %zu", scheme);
+  weights.scheme = static_cast<Scheme>(scheme);
+  if (!packed_size(weights.scheme, weights.n, weights.k, &bytes) || !checked_multiply(weights.n, weights.k, &size)) {
+    return throw_error(env, code::kLimit, "n * k must fit in memory, got %zu x %zu", weights.n, weights.k);
+  }
+  const void *scales, *zero_points;
+  if (!check_length(env, "panels", panels, bytes) ||
+      !read_optional_array(env, args[4], "scales", napi_float32_array, weights.n, &scales) ||
+      !read_optional_array(env, args[5], "zeroPoints", napi_int32_array, weights.n, &zero_points) ||
+      !read_typed_array(env, args[6], "out", napi_float32_array, &out) || !check_length(env, "out", out, size)) {
+    return nullptr;
+  }
+  const bool is_int8 = weights.scheme == Scheme::int8;
+  if (is_int8 != (scales != nullptr)) return throw_error(env, code::kArgument, "scales must be given for int8 only");
+  if (!is_int8 && reinterpret_cast<uintptr_t>(panels.data) % alignof(float) != 0) {
+    return throw_error(env, code::kArgument, "panels must be aligned for float32");
+  }
+  weights.panels = panels.data;
+  weights.scales = static_cast<const float*>(scales);
+  weights.zero_points = static_cast<const int32_t*>(zero_points);
+  unpack_float32(weights, out.as<float>());
+  return nullptr;
+}
+
 }  // namespace
 
 void init_weight_blocks(napi_env env, napi_value exports) {
-  export_functions(env, exports, {{"extendRange", extend_range_js}, {"packCodes", pack_codes_js}});
+  export_functions(env, exports,
+                   {{"extendRange", extend_range_js}, {"packCodes", pack_codes_js}, {"unpackRows", unpack_rows_js}});
 }
 
 }  // namespace qgemm::addon

@@ -32,7 +32,8 @@ struct ErrorStats {
   Histogram errors;  // of y - x
 };
 
-/// Adds count pairs. Special ones are left out of all sums and histograms. Safe for any contents of stats.
+/// Adds count pairs, on the pool; the same figures with any number of threads. Special ones are left out of all sums
+/// and histograms. Safe for any contents of stats.
 void accumulate_errors(const float* original, const float* approximation, size_t count, ErrorStats* stats);
 
 /// Every figure is NaN where some pair was incomparable.

@@ -1,5 +1,6 @@
 #include "core/pack.h"
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 
@@ -142,9 +143,17 @@ WeightsPtr pack_int8(const void* codes, bool codes_are_unsigned, WeightLayout la
   return weights;
 }
 
-void unpack_float32(const PackedWeights& weights, float* out) {
-  const ScopedFpEnv fp_env;
-  for (size_t n = 0; n < weights.n; ++n) {
+namespace {
+
+struct UnpackWork {
+  const PackedWeights& weights;
+  float* out;
+};
+
+void unpack_panel(void* context, size_t index) {
+  const auto& [weights, out] = *static_cast<const UnpackWork*>(context);
+  const size_t end = std::min(weights.n, (index + 1) * kPanelColumns);
+  for (size_t n = index * kPanelColumns; n < end; ++n) {
     float* row = out + n * weights.k;
     if (weights.scheme == Scheme::float32) {
       const float* panel = static_cast<const float*>(weights.panels) + n / kPanelColumns * weights.panel_stride();
@@ -159,6 +168,13 @@ void unpack_float32(const PackedWeights& weights, float* out) {
       row[k] = weights.scales[n] * static_cast<float>(code - zero_point);
     }
   }
+}
+
+}  // namespace
+
+void unpack_float32(const PackedWeights& weights, float* out) {
+  UnpackWork work{weights, out};
+  ThreadPool::instance().parallel_for(weights.padded_n() / kPanelColumns, unpack_panel, &work);
 }
 
 }  // namespace qgemm

@@ -4,7 +4,7 @@
 
 namespace qgemm {
 
-/// Little-endian elements at any address to float32, exactly.
+/// Little-endian elements at any address to float32, exactly; on the pool.
 void float32_from_bytes(const uint8_t* bytes, size_t count, float* out);
 void float16_from_bytes(const uint8_t* bytes, size_t count, float* out);
 void bfloat16_from_bytes(const uint8_t* bytes, size_t count, float* out);

@@ -29,6 +29,7 @@ export function watchedFileSystem(
     'renameSync',
     'rmSync',
     'statSync',
+    'write',
     'writeSync',
   ];
   return { calls, ...Object.fromEntries(names.map((name) => [name, wrap(name)])) } as FileSystem & { calls: Call[] };
