@@ -1,8 +1,9 @@
 // gemm_f32_{8x8, 4x16, 1x32}c1_neon
 // Instructions: fmla by element.
-// A comes packed [k][mr], so that a load brings four rows. Tile 8x8: 16 accumulators + 2 weights + 2 activations = 20
-// of 32 registers; per step of k 4 loads, in pairs, for 16 fmla. Tile 4x16: 16 accumulators + 4 weights + 1 activation;
-// 5 loads. Tile 1x32: 8 accumulators, one panel. Panel: [k][32] float32; 8 columns are two operands.
+// A comes packed [k][mr], so that a load brings four rows. Panel: [k][32] float32; 8 columns are two operands.
+// Tile 8x8: 16 accumulators + 2 weights + 2 activations = 20 of 32 registers; per step of k 4 loads for 16 fmla.
+// Tile 4x16, for few rows: 16 accumulators + 4 weights + 1 activation; 5 loads for 16 fmla.
+// Tile 1x32: 8 accumulators, one panel.
 #include "kernels/kernel.h"
 #include "kernels/arm/schedule.h"
 #include "kernels/vec/neon.h"

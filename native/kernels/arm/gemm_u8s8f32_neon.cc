@@ -2,10 +2,13 @@
 // Instructions: smull (8 products of int8 in int16), sadalp (adds neighbours into int32). A product of two int8 fits
 // int16 and a sum of two fits int32's lanes, so every weight is exact.
 // Activations are uint8: minus 128 (a flip of the top bit) they are int8, and 128 * column_sum is where sums begin.
-// An accumulator holds 2 columns x 2 halves of four k. Both tiles: 16 accumulators + 4 weights + 1 to 2 activations + 1
-// repeated four of them + 4 products. 16 steps of k at a time, so that one load and flip of a row serve four groups of
-// weights: 2x16 takes 2 + 16 loads, 2 flips and 8 repeats for 64 smull and 64 sadalp.
-// Panel: [k/4][32][4] int8; 16 bytes are four columns of four k.
+// Panel: [k/4][32][4] int8; 16 bytes are four columns of four k. An accumulator holds 2 columns x 2 halves of four k.
+// 16 steps of k at a time, so that one load and flip of a row serve four groups of weights.
+//
+// Tile 2x16: 16 accumulators + 4 weights + 2 activations + 1 repeated four of them + 4 products + 1 constant = 28 of 32
+// registers; 2 + 16 loads, 2 flips and 8 repeats for 64 smull and 64 sadalp. (4x8 repeats 16.)
+//
+// Tile 1x32: 4 weights more, 1 activation less.
 #include "kernels/kernel.h"
 #include "kernels/arm/schedule.h"
 #include "kernels/vec/neon.h"

@@ -1,10 +1,13 @@
 // gemm_u8s8f32_{4x16, 1x32}c4_neondot
 // Instructions: sdot by element (FEAT_DotProd): four products of int8 per 32-bit lane.
 // Activations are uint8: minus 128 (a flip of the top bit) they are int8, and 128 * column_sum is where sums begin.
-// 16 steps of k at a time, so that one load and flip of a row serve four groups of weights. Tile 4x16: 16 accumulators
-// + 4 weights + 4 activations + 1 constant = 25 of 32 registers; 4 + 16 loads and 4 flips for 64 sdot. 6x16 would take
-// 32 registers and do 3 % fewer instructions for each sdot, but rows come by 4 more often than by 6. Tile 1x32: 8
-// accumulators; the 8 weights of a panel's row are loaded at once. Panel: [k/4][32][4] int8; 16 bytes are four columns.
+// Panel: [k/4][32][4] int8; 16 bytes are four columns. 16 steps of k at a time, so that one load and flip of a row
+// serve four groups of weights.
+//
+// Tile 4x16: 16 accumulators + 4 weights + 4 activations + 1 constant = 25 of 32 registers; 4 + 16 loads and 4 flips
+// for 64 sdot. 6x16 would take all 32 and do 3 % fewer instructions, but rows come by 4 more often than by 6.
+//
+// Tile 1x32: 8 accumulators; the 8 weights of a panel's row are loaded at once.
 #include "kernels/kernel.h"
 #include "kernels/arm/schedule.h"
 #include "kernels/vec/neon.h"

@@ -1,10 +1,15 @@
-// gemm_u8s8f32_{8x8c8, 1x32c4}_neoni8mm
+// gemm_u8s8f32_{12x8c8, 4x16c8, 1x32c4}_neoni8mm
 // Instructions: usmmla (FEAT_I8MM): a 2x8 block of uint8 times an 8x2 block of int8 into 2x2 int32.
-// Tile 8x8: 16 accumulators of 2 rows x 2 columns, 4 weights, 4 activations = 24 of 32 registers. Per 8 steps of k: 4
-// loads and 4 zips of weights, 4 pairs of half loads of activations, 16 usmmla.
+// Panel: [k/4][32][4] int8; a zip of two panel rows by 32-bit lanes gives columns of eight k. Per 8 steps of k a pair
+// of rows costs one instruction to join its halves, and four columns cost two zips: larger tiles, fewer of both.
+//
+// Tile 12x8: 24 accumulators of 2 rows x 2 columns + 4 weights + 2 activations = 30 of 32 registers; 4 + 12 loads, 4
+// zips and 6 joins for 24 usmmla (8x8 would need 8 for 16).
+//
+// Tile 4x16, for few rows: 16 accumulators + 8 weights + 2 activations; 8 + 4 loads, 8 zips, 2 joins for 16 usmmla.
+//
 // Tile 1x32: sudot by element, the same products for one row; 8 accumulators, 32 loads of weights and 1 of activations
 // for 32 sudot per 16 steps of k.
-// Panel: [k/4][32][4] int8; a zip of two panel rows by 32-bit lanes gives columns of eight k.
 #include "kernels/kernel.h"
 #include "kernels/arm/schedule.h"
 #include "kernels/vec/neon.h"
