@@ -38,7 +38,7 @@ function denseLoops(functions, name) {
     .filter((each) => !each.includes('epilogue'))
     .flatMap((each) => {
       const { lines } = functions.get(each);
-      const framePointer = lines.some(({ operands }) => operands === '%rsp,%rbp' || operands === 'x29, sp');
+      const framePointer = lines.some(({ operands }) => /^(%rsp,%rbp$|x29, sp\b)/.test(operands));
       return innermostLoops(functions.get(each)).map((loop) => ({
         within: each,
         lines: loop,
