@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 /** Functions of an object file as {name, lines: [{address, mnemonic, operands}], calls: names}. */
 export function disassemble(objdump, object) {
   return parseDisassembly(
-    execFileSync(objdump, ['-d', '-C', '--no-show-raw-insn', object], { encoding: 'utf8', maxBuffer: 1 << 28 }),
+    execFileSync(objdump, ['-d', '-r', '-C', '--no-show-raw-insn', object], { encoding: 'utf8', maxBuffer: 1 << 28 }),
   );
 }
 
@@ -15,31 +15,43 @@ export function parseDisassembly(text) {
   for (const line of text.split('\n')) {
     const label = /^[0-9a-f]+ <(.*)>:$/.exec(line);
     if (label) {
-      current = { name: label[1], lines: [], calls: new Set() };
+      current = { name: label[1], lines: [] };
       functions.set(current.name, current);
       continue;
     }
+    if (!current) continue;
+    // What the linker will put into the instruction above, whose target objdump shows as if it were known: often the first
+    // function of the object.
+    const relocation = /^\s+[0-9a-f]+: R_\w+\s+(.*?)(?:[+-]0x[0-9a-f]+)?$/.exec(line)?.[1];
+    const last = current.lines.at(-1);
+    if (relocation && last) last.relocation = relocation;
     const instruction = /^\s*([0-9a-f]+):\s+(?:\{\w+\} )?(\S+)\s*(.*)$/.exec(line);
-    if (!instruction || !current) continue;
+    if (relocation || !instruction) continue;
     const [, address, mnemonic] = instruction;
     const operands = instruction[3].replace(/\s*\/\/.*$/, ''); // objdump explains some on Arm
     current.lines.push({ address: parseInt(address, 16), mnemonic, operands });
-    // A jump into another function is a call at the end of this one.
-    const target = /<(.*?)(?:\+0x[0-9a-f]+)?>$/.exec(operands)?.[1];
-    if (target && target !== current.name) current.calls.add(target);
   }
+  for (const each of functions.values()) each.calls = callees(each);
   return functions;
 }
 
 const isJump = (mnemonic) => /^(j[a-z]+|b|b\..+|cbn?z|tbn?z)$/.test(mnemonic);
 const isCall = (mnemonic) => /^(call.*|bl|blr)$/.test(mnemonic);
 
+/** Functions that a function calls. A jump into another one is a call at its end; other instructions take addresses only. */
+function callees({ name, lines }) {
+  const targets = lines
+    .filter(({ mnemonic }) => isJump(mnemonic) || isCall(mnemonic))
+    .map(({ operands, relocation }) => relocation ?? /<(.*?)(?:\+0x[0-9a-f]+)?>$/.exec(operands)?.[1]);
+  return new Set(targets.filter((target) => target !== undefined && target !== name));
+}
+
 /** Innermost loops: what lies between a jump backwards and its target, with no other such pair inside and no call. */
 export function innermostLoops({ name, lines }) {
   const index = new Map(lines.map(({ address }, i) => [address, i]));
   const pairs = [];
-  lines.forEach(({ address, mnemonic, operands }, end) => {
-    if (!isJump(mnemonic)) return;
+  lines.forEach(({ address, mnemonic, operands, relocation }, end) => {
+    if (!isJump(mnemonic) || relocation) return;
     const target = /(?:^|\s)([0-9a-f]+) <(.*?)(?:\+0x[0-9a-f]+)?>$/.exec(operands);
     if (!target || target[2] !== name) return;
     const to = parseInt(target[1], 16);

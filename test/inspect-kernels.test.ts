@@ -37,6 +37,22 @@ const ARM = `
   20:\tb.ne\t0 <tile>  // b.any
 `;
 
+// A function that calls memcpy, takes an address and ends in a jump to another object: objdump -r says so below each.
+const RELOCATED = `
+0000000000000000 <first>:
+   0:\tsdot\tv2.4s, v1.16b, v0.4b[0]
+   4:\tbl\t0 <memcpy>
+\t\t\t4: R_AARCH64_CALL26\tmemcpy
+   8:\tb\t0 <first>
+\t\t\t8: R_AARCH64_JUMP26\tqgemm::elsewhere(Args const*)
+000000000000000c <second>:
+   c:\tadrp\tx9, 0 <first>
+\t\t\tc: R_AARCH64_ADR_PREL_PG_HI21\t.rodata+0xa
+  10:\tbl\t0 <first>
+\t\t\t10: R_AARCH64_CALL26\tmemcpy
+  14:\tret
+`;
+
 const onlyLoop = (text: string, name: string) => {
   const loops = innermostLoops(parseDisassembly(text).get(name)!);
   expect(loops).toHaveLength(1);
@@ -52,6 +68,15 @@ describe('npm run inspect:kernels', () => {
     const loop = onlyLoop(X86, tile);
     expect(loop[0]).toEqual({ address: 8, mnemonic: 'vpbroadcastd', operands: '(%rax),%zmm0' });
     expect(loop.at(-1)!.address).toBe(0x40);
+  });
+
+  it('believes relocations, not the targets that objdump prints for them', () => {
+    const functions = parseDisassembly(RELOCATED);
+    const first = functions.get('first')!;
+    expect(first.lines.map(({ address }: { address: number }) => address)).toEqual([0, 4, 8]);
+    expect(innermostLoops(first)).toEqual([]);
+    expect([...first.calls]).toEqual(['memcpy', 'qgemm::elsewhere(Args const*)']);
+    expect([...functions.get('second')!.calls]).toEqual(['memcpy']);
   });
 
   it('counts x86 instructions: an indexed store is an array, a prefetch no load', () => {

@@ -100,9 +100,17 @@ constexpr Use kUses[] = {
   "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13", "v14", "v15", "v16", "v17", \
       "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26", "v27", "cc"
 #define QGEMM_ZERO(r) "movi v" r ".4s, #0\n"
-#define QGEMM_LOOP(name, extension, line)                                                                          \
+// The assembler of gcc wants a directive, clang an attribute.
+#if defined(__clang__)
+#define QGEMM_ATTRIBUTE(feature) __attribute__((target(feature)))
+#define QGEMM_DIRECTIVE(feature) ""
+#else
+#define QGEMM_ATTRIBUTE(feature)
+#define QGEMM_DIRECTIVE(feature) ".arch armv8.2-a+" feature "\n"
+#endif
+#define QGEMM_LOOP(name, directive, line)                                                                          \
   void name(uint64_t steps) {                                                                                      \
-    __asm__ volatile(extension QGEMM_ZERO("0") QGEMM_ZERO("1")                                                     \
+    __asm__ volatile(directive QGEMM_ZERO("0") QGEMM_ZERO("1")                                                     \
                          QGEMM_TWENTY_FOUR(QGEMM_ZERO) "1:\n" QGEMM_TWENTY_FOUR(line) "subs %0, %0, #1\nb.ne 1b\n" \
                      : "+r"(steps)                                                                                 \
                      :                                                                                             \
@@ -114,8 +122,8 @@ constexpr Use kUses[] = {
 #define QGEMM_SMULL(r) "smull v2.8h, v0.8b, v1.8b\nsadalp v" r ".4s, v2.8h\n"
 #define QGEMM_FMLA(r) "fmla v" r ".4s, v0.4s, v1.s[0]\n"
 
-QGEMM_LOOP(sdot, ".arch armv8.2-a+dotprod\n", QGEMM_SDOT)
-QGEMM_LOOP(usmmla, ".arch armv8.2-a+i8mm\n", QGEMM_USMMLA)
+QGEMM_ATTRIBUTE("dotprod") QGEMM_LOOP(sdot, QGEMM_DIRECTIVE("dotprod"), QGEMM_SDOT);
+QGEMM_ATTRIBUTE("i8mm") QGEMM_LOOP(usmmla, QGEMM_DIRECTIVE("i8mm"), QGEMM_USMMLA);
 QGEMM_LOOP(smull_sadalp, "", QGEMM_SMULL)
 QGEMM_LOOP(fmla, "", QGEMM_FMLA)
 

@@ -33,7 +33,7 @@ void pack_block(const float* x, size_t rows, size_t k, float* out) {
 
 using PackFn = void (*)(const float* x, size_t rows, size_t k, float* out);
 
-// For the rows that kernels have; constants let the compiler unroll.
+// For the rows that kernels have, or null; constants let the compiler unroll.
 PackFn pack_function(size_t mr) {
   switch (mr) {
     case 1:
@@ -53,6 +53,13 @@ PackFn pack_function(size_t mr) {
   }
 }
 
+// For any number of rows.
+void pack_block_plainly(const float* x, size_t rows, size_t k, size_t mr, float* out) {
+  for (size_t i = 0; i < rows; ++i) {
+    for (size_t kk = 0; kk < k; ++kk) out[kk * mr + i] = x[i * k + kk];
+  }
+}
+
 bool all_finite(const float* x, size_t count) {
   bool finite = true;
   for (size_t i = 0; i < count; ++i) finite &= std::isfinite(x[i]);
@@ -69,7 +76,13 @@ struct PackContext {
 void pack_task(void* opaque, size_t block) {
   auto* context = static_cast<PackContext*>(opaque);
   const size_t first = block * context->mr, rows = std::min(context->mr, context->m - first);
-  context->pack(context->x + first * context->k, rows, context->k, context->out + first * context->k);
+  const float* x = context->x + first * context->k;
+  float* out = context->out + first * context->k;
+  if (context->pack != nullptr) {
+    context->pack(x, rows, context->k, out);
+  } else {
+    pack_block_plainly(x, rows, context->k, context->mr, out);
+  }
 }
 
 }  // namespace

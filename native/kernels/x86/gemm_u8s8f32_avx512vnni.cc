@@ -41,7 +41,7 @@ struct AnyTile {
     const char* const next = reinterpret_cast<const char*>(args->next);
     const size_t panel_stride = args->panel_stride, depth = args->k;
 #pragma GCC unroll 4
-    for (size_t k = 0; k < depth; k += 4) {
+    for (size_t k = 0; k != depth; k += 4) {
       if (kAskForNext) {
         _mm_prefetch(next + k * kPanelColumns, _MM_HINT_T1);
         _mm_prefetch(next + k * kPanelColumns + 64, _MM_HINT_T1);
