@@ -28,7 +28,7 @@ napi_value make_error(napi_env env, const char* code, const char* message) {
 }
 
 napi_value throw_error(napi_env env, const char* code, const char* format, ...) {
-  char message[1024];
+  char message[4096];  // room for the names of all kernels
   va_list arguments;
   va_start(arguments, format);
   std::vsnprintf(message, sizeof(message), format, arguments);

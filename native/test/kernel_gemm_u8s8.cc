@@ -56,6 +56,7 @@ class Checker {
     args.a = fill_a(c, (c.m - 1) * args.lda + c.k);
     args.b = fill_b(c, (panels - 1) * args.panel_stride + kPanelColumns * c.k);
     if (random_.chance(2)) args.next = args.b;
+    args.ask_ahead = random_.chance(3);
     if (columns < kPanelColumns && random_.chance(2)) args.b += (kPanelColumns - columns) * 4;  // a panel's second half
     if (c.float_output) {
       args.a_scales = reals(a_scales_, c.m, 1e-3f, 2.0f);

@@ -24,8 +24,12 @@ static inline void dot4(__m512i& sum, __m512i a, __m512i b) {
 
 namespace {  // internal linkage: another file has a Tile too
 
-// With kAskForNext two cache lines of the next panel are asked for in each step of k.
-template <int kRows, int kPanels, bool kAskForNext>
+// What a tile asks for in each step of k: nothing; the next panel, into the level-2 cache; or what it reads itself some
+// steps later. Asking reaches beyond the last panel in vain, no more.
+enum class Ask { nothing, next_panel, ahead };
+constexpr size_t kAskAhead = 2048;  // bytes
+
+template <int kRows, int kPanels, Ask kAsk>
 struct AnyTile {
   static void run(const GemmU8S8Args* args) {
     constexpr int kVectors = 2 * kPanels;
@@ -42,9 +46,13 @@ struct AnyTile {
     const size_t panel_stride = args->panel_stride, depth = args->k;
 #pragma GCC unroll 4
     for (size_t k = 0; k != depth; k += 4) {
-      if (kAskForNext) {
-        _mm_prefetch(next + k * kPanelColumns, _MM_HINT_T1);
-        _mm_prefetch(next + k * kPanelColumns + 64, _MM_HINT_T1);
+      if (kAsk != Ask::nothing) {
+#pragma GCC unroll 8
+        for (int v = 0; v < kVectors; ++v) {
+          const size_t line = (v / 2) * panel_stride + k * kPanelColumns + (v % 2) * 64;
+          if (kAsk == Ask::next_panel) _mm_prefetch(next + line, _MM_HINT_T1);
+          if (kAsk == Ask::ahead) _mm_prefetch(reinterpret_cast<const char*>(b) + line + kAskAhead, _MM_HINT_T0);
+        }
       }
       __m512i w[kVectors];
 #pragma GCC unroll 8
@@ -71,21 +79,28 @@ struct AnyTile {
 };
 
 template <int kRows, int kPanels>
-using Tile = AnyTile<kRows, kPanels, false>;
+using Tile = AnyTile<kRows, kPanels, Ask::nothing>;
+template <int kRows, int kPanels>
+using TileAskingAhead = AnyTile<kRows, kPanels, Ask::ahead>;
+
+template <int kMaxRows, int kMaxPanels>
+void run_tiles(const GemmU8S8Args* args) {
+  const size_t panels = (args->n + kPanelColumns - 1) / kPanelColumns;
+  if (args->ask_ahead) return run_tile<TileAskingAhead, kMaxRows, kMaxPanels>(args->m, panels, args);
+  run_tile<Tile, kMaxRows, kMaxPanels>(args->m, panels, args);
+}
 
 }  // namespace
 
-static inline size_t panels_of(const GemmU8S8Args* args) { return (args->n + kPanelColumns - 1) / kPanelColumns; }
-
 void gemm_u8s8f32_8x32c4_avx512vnni(const GemmU8S8Args* args) {
   // Fewer rows are done with a panel before the next one is there: asking then only disturbs the reading (Zen 4).
-  if (args->m == 8 && args->next != nullptr) return AnyTile<8, 1, true>::run(args);
-  run_tile<Tile, 8, 1>(args->m, 1, args);
+  if (args->m == 8 && args->next != nullptr) return AnyTile<8, 1, Ask::next_panel>::run(args);
+  run_tiles<8, 1>(args);
 }
-void gemm_u8s8f32_4x64c4_avx512vnni(const GemmU8S8Args* args) { run_tile<Tile, 4, 2>(args->m, panels_of(args), args); }
-void gemm_u8s8f32_2x64c4_avx512vnni(const GemmU8S8Args* args) { run_tile<Tile, 2, 2>(args->m, panels_of(args), args); }
-void gemm_u8s8f32_2x32c4_avx512vnni(const GemmU8S8Args* args) { run_tile<Tile, 2, 1>(args->m, 1, args); }
-void gemm_u8s8f32_1x128c4_avx512vnni(const GemmU8S8Args* args) { run_panels<Tile, 1, 4>(panels_of(args), args); }
-void gemm_u8s8f32_1x32c4_avx512vnni(const GemmU8S8Args* args) { Tile<1, 1>::run(args); }
+void gemm_u8s8f32_4x64c4_avx512vnni(const GemmU8S8Args* args) { run_tiles<4, 2>(args); }
+void gemm_u8s8f32_2x64c4_avx512vnni(const GemmU8S8Args* args) { run_tiles<2, 2>(args); }
+void gemm_u8s8f32_2x32c4_avx512vnni(const GemmU8S8Args* args) { run_tiles<2, 1>(args); }
+void gemm_u8s8f32_1x128c4_avx512vnni(const GemmU8S8Args* args) { run_tiles<1, 4>(args); }
+void gemm_u8s8f32_1x32c4_avx512vnni(const GemmU8S8Args* args) { run_tiles<1, 1>(args); }
 
 }  // namespace qgemm
