@@ -1,5 +1,5 @@
 // Looks at the disassembly of every GEMM kernel that was built: the hot loop's instructions per multiply-add, and whether
-// anything in it, or in the loops of smaller tiles, goes to the stack. Prints a Markdown table (docs/benchmarks.md); exits
+// anything in it, or in the loops of smaller tiles, goes to the stack. Prints a Markdown table (docs/kernel-benchmarks.md); exits
 // with 1 when such a loop has spills.
 //   node scripts/inspect-kernels.mjs [--arch x64|arm64] [--loops]     --loops prints the loops themselves
 import { existsSync, readdirSync } from 'node:fs';

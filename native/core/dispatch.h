@@ -41,7 +41,7 @@ const DispatchConfig& dispatch_config();
 void set_dispatch_config(const DispatchConfig& config);
 
 /// Where weights are read from: caches, or main memory because there are too many of them. Several streams at once are
-/// faster from the former, one from the latter (docs/benchmarks.md).
+/// faster from the former, one from the latter (docs/kernel-benchmarks.md).
 enum class Weights { near, far };
 Weights distance_of_weights(size_t bytes);
 

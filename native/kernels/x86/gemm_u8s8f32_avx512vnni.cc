@@ -4,7 +4,7 @@
 // at most 16 + 4 + 1 (4x64) of 32. Per 4 steps of k: 2 * NP + MR loads for 2 * MR * NP vpdpbusd.
 // Panel: [k/4][32][4] int8; 128 bytes per step are two operands. M = 1 reads four panels at once: enough independent
 // sums to hide the latency of vpdpbusd, and four streams for the prefetcher. From main memory one stream is faster
-// (docs/benchmarks.md): 2x32 and 1x32.
+// (docs/kernel-benchmarks.md): 2x32 and 1x32.
 #include "kernels/kernel.h"
 #include "kernels/vec/avx512.h"
 #include "kernels/activations.inc"
