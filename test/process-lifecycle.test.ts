@@ -58,7 +58,7 @@ describe('child processes', () => {
     const child = await runChild(`${setup} start(20);
       const { execFileSync } = require('node:child_process');
       const code = 'const q = require(' + JSON.stringify(${JSON.stringify(root)}) + '); const l = new q.Linear(q.PackedWeights.fromFloat32(new Float32Array(4096).fill(1), [64, 64])); l.forwardAsync(new Float32Array(64 * 512).fill(1)).then((y) => console.log(y.length))';
-      for (let i = 0; i < 3; i++) process.stdout.write(execFileSync(process.execPath, ['-e', code]));
+      for (let i = 0; i < 3; i++) process.stdout.write(execFileSync(process.env.QGEMM_TEST_LAUNCHER || process.execPath, ['-e', code]));
       process.exit(0);`);
     expect(child).toMatchObject({ code: 0, stdout: '32768\n'.repeat(3), stderr: '' });
   });
