@@ -84,7 +84,7 @@ template <int kRows, int kPanels>
 using TileAskingAhead = AnyTile<kRows, kPanels, Ask::ahead>;
 
 template <int kMaxRows, int kMaxPanels>
-void run_tiles(const GemmU8S8Args* args) {
+static inline void run_tiles(const GemmU8S8Args* args) {
   const size_t panels = (args->n + kPanelColumns - 1) / kPanelColumns;
   if (args->ask_ahead) return run_tile<TileAskingAhead, kMaxRows, kMaxPanels>(args->m, panels, args);
   run_tile<Tile, kMaxRows, kMaxPanels>(args->m, panels, args);
