@@ -19,6 +19,7 @@
       "native/core/matmul_integer.cc",
       "native/core/matmul_quantized.cc",
       "native/core/pack.cc",
+      "native/core/pack_block_f32.cc",
       "native/core/pin_library.cc",
       "native/core/prepare_rows.cc",
       "native/core/private_rows.cc",

@@ -107,8 +107,8 @@ class Int8Subject final : public GemmSubject<GemmU8S8Args, GemmU8S8Fn> {
         scales_(shape.m),
         zero_points_(shape.m) {
     Values values(shape.m);
-    for (size_t i = 0; i < shape.m * lda_; ++i) a_[i] = static_cast<uint8_t>(values.bits());
     for (size_t i = 0; i < shape.m; ++i) {
+      for (size_t k = 0; k < lda_; ++k) a_[i * lda_ + k] = k < shape.k ? static_cast<uint8_t>(values.bits()) : 0;
       scales_[i] = 0.01f;
       zero_points_[i] = 117;
     }

@@ -2,63 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "core/dispatch.h"
+#include "core/pack_block_f32.h"
 #include "core/tiling.h"
 
 namespace qgemm {
 namespace {
-
-// One block of at most mr rows as [k, mr]: the kernel's broadcasts then read one stream, whatever K is (row-major rows
-// of 4096 floats would all fall into one set of the level-1 cache, which is also why pieces of rows are copied first).
-template <size_t kMr>
-void pack_block(const float* x, size_t rows, size_t k, float* out) {
-  constexpr size_t kPiece = 16;
-  float pieces[kMr][kPiece] = {};
-  for (size_t k0 = 0; k0 < k; k0 += kPiece) {
-    const size_t length = std::min(kPiece, k - k0);
-    for (size_t i = 0; i < rows; ++i) {
-      if (length == kPiece) {
-        memcpy(pieces[i], x + i * k + k0, sizeof pieces[i]);
-      } else {
-        memcpy(pieces[i], x + i * k + k0, length * sizeof(float));
-      }
-    }
-    for (size_t kk = 0; kk < length; ++kk, out += kMr) {
-      for (size_t i = 0; i < kMr; ++i) out[i] = pieces[i][kk];
-    }
-  }
-}
-
-using PackFn = void (*)(const float* x, size_t rows, size_t k, float* out);
-
-// For the rows that kernels have, or null; constants let the compiler unroll.
-PackFn pack_function(size_t mr) {
-  switch (mr) {
-    case 1:
-      return pack_block<1>;
-    case 2:
-      return pack_block<2>;
-    case 4:
-      return pack_block<4>;
-    case 6:
-      return pack_block<6>;
-    case 8:
-      return pack_block<8>;
-    case 12:
-      return pack_block<12>;
-    default:
-      return nullptr;
-  }
-}
-
-// For any number of rows.
-void pack_block_plainly(const float* x, size_t rows, size_t k, size_t mr, float* out) {
-  for (size_t i = 0; i < rows; ++i) {
-    for (size_t kk = 0; kk < k; ++kk) out[kk * mr + i] = x[i * k + kk];
-  }
-}
 
 bool all_finite(const float* x, size_t count) {
   bool finite = true;
@@ -69,20 +19,13 @@ bool all_finite(const float* x, size_t count) {
 struct PackContext {
   const float* x;
   size_t m, k, mr;
-  PackFn pack;
   float* out;
 };
 
 void pack_task(void* opaque, size_t block) {
-  auto* context = static_cast<PackContext*>(opaque);
-  const size_t first = block * context->mr, rows = std::min(context->mr, context->m - first);
-  const float* x = context->x + first * context->k;
-  float* out = context->out + first * context->k;
-  if (context->pack != nullptr) {
-    context->pack(x, rows, context->k, out);
-  } else {
-    pack_block_plainly(x, rows, context->k, context->mr, out);
-  }
+  const auto& [x, m, k, mr, out] = *static_cast<const PackContext*>(opaque);
+  const size_t first = block * mr;
+  pack_block_f32(x + first * k, std::min(mr, m - first), k, mr, out + first * k);
 }
 
 }  // namespace
@@ -100,7 +43,7 @@ Status prepare_rows_f32(size_t k, const float* x, size_t m, size_t mr, bool reje
   }
   out->m = m;
   out->values = out->memory.as<float>();
-  PackContext context = {x, m, k, mr, pack_function(mr), out->values};
+  PackContext context = {x, m, k, mr, out->values};
   if (parallel && blocks > 1 && elements >= kParallelPreparation) {
     ThreadPool::instance().parallel_for(blocks, pack_task, &context);
   } else {

@@ -53,7 +53,7 @@ struct EpilogueArgs {
 struct GemmU8S8Args {
   size_t m;             // rows, 1..mr
   size_t n;             // columns, 1..nr: only these are stored
-  size_t k;             // padded depth, a multiple of 64
+  size_t k;             // padded depth, a multiple of 64; a is 0 from logical_k on
   const uint8_t* a;     // [m, k]
   size_t lda;           // bytes between rows of a
   const int8_t* b;      // first panel: [k/4, 32, 4]
@@ -68,7 +68,7 @@ struct GemmU8S8Args {
   const float* b_scales;
   const int32_t* b_column_sums;  // over the padded depth; never null
   const int32_t* b_zero_points;  // null for symmetric weights
-  uint32_t logical_k;            // unpadded K, for the last term of t
+  uint32_t logical_k;            // unpadded K, in (k - 64, k]
   EpilogueArgs epilogue;
 };
 using GemmU8S8Fn = void (*)(const GemmU8S8Args*);
@@ -103,7 +103,7 @@ struct QuantizeRowArgs {
   RowRange range;
   const float* fixed_range;  // [lo, hi] with lo <= 0 <= hi to use instead of the row's own; null: find it
   bool want_row_sum;
-  uint8_t* q;
+  uint8_t* q;          // has room for k rounded up to 64
   float scale;         // out
   int32_t zero_point;  // out
   int32_t row_sum;     // out: sum of q[0..k), if wanted

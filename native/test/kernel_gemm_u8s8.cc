@@ -53,7 +53,7 @@ class Checker {
     args.lda = c.k + extra;
     args.panel_stride = kPanelColumns * (c.k + extra);
     args.ldc = c.n + (c.strides ? 3 : 0);
-    args.a = fill_a(c, (c.m - 1) * args.lda + c.k);
+    args.a = fill_a(c, args);
     args.b = fill_b(c, (panels - 1) * args.panel_stride + kPanelColumns * c.k);
     if (random_.chance(2)) args.next = args.b;
     args.ask_ahead = random_.chance(3);
@@ -83,13 +83,17 @@ class Checker {
   }
 
  private:
-  const uint8_t* fill_a(const Case& c, size_t count) {
+  const uint8_t* fill_a(const Case& c, const GemmU8S8Args& args) {
+    const size_t count = (c.m - 1) * args.lda + c.k;
     uint8_t* a = a_.take(count);
     for (size_t i = 0; i < count; ++i) {
       if (c.fill == Fill::random || c.fill == Fill::bell || c.fill == Fill::late)
         a[i] = static_cast<uint8_t>(random_.bits());
       if (c.fill == Fill::corners) a[i] = random_.chance(3) ? 0 : 255;
       if (c.fill == Fill::largest || c.fill == Fill::smallest) a[i] = 255;
+    }
+    for (size_t row = 0; row < c.m; ++row) {
+      std::fill(a + row * args.lda + args.logical_k, a + row * args.lda + c.k, uint8_t{0});
     }
     return a;
   }

@@ -4,7 +4,7 @@
 // A comes packed [k][12], so that its broadcasts are one stream. Tile 4x64: 16 accumulators; with few
 // rows weights come from far, and two panels at once are more streams for the prefetcher. Tile 1x128: 8 accumulators
 // over four panels; 1x32 reads one stream, which is faster from main memory. Panel: [k][32] float32; 128 bytes per step
-// are two operands.
+// are two operands. Up to 16 columns take half a panel, and where they are fewer than the rows, these are the vectors.
 #include "kernels/kernel.h"
 #include "kernels/vec/avx512.h"
 #include "kernels/activations.inc"
@@ -15,10 +15,10 @@ namespace qgemm {
 
 namespace {  // internal linkage: another file has a Tile too
 
-template <int kRows, int kPanels>
-struct Tile {
+// kVectors / 2 panels, or the first half of one.
+template <int kRows, int kVectors>
+struct AnyTile {
   static void run(const GemmF32Args* args) {
-    constexpr int kVectors = 2 * kPanels;
     __m512 sums[kRows][kVectors];
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
@@ -42,19 +42,62 @@ struct Tile {
       a += lda;
       b += kPanelColumns;
     }
-    alignas(64) float tile[kRows * kPanels * kPanelColumns];
+    alignas(64) float tile[kRows * kVectors * kLanes];
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) _mm512_store_ps(tile + (i * kVectors + v) * 16, sums[i][v]);
+      for (int v = 0; v < kVectors; ++v) _mm512_store_ps(tile + (i * kVectors + v) * kLanes, sums[i][v]);
     }
-    epilogue_f32(tile, kPanels * kPanelColumns, args);
+    epilogue_f32(tile, kVectors * kLanes, args);
+  }
+};
+
+template <int kRows, int kPanels>
+using Tile = AnyTile<kRows, 2 * kPanels>;
+template <int kRows, int>
+using HalfTile = AnyTile<kRows, 1>;
+
+// Of columns of kLanes sums.
+static QGEMM_NOINLINE void finish_columns(const float* columns, const GemmF32Args* args) {
+  alignas(64) float tile[kLanes * kLanes];
+  for (size_t i = 0; i < args->m; ++i) {
+    for (size_t j = 0; j < args->n; ++j) tile[i * kLanes + j] = columns[j * kLanes + i];
+  }
+  epilogue_f32(tile, kLanes, args);
+}
+
+// The same sums in the same order, with a vector of up to 16 rows for each column.
+template <int kColumns, int>
+struct NarrowTile {
+  static void run(const GemmF32Args* args) {
+    __m512 sums[kColumns];
+#pragma GCC unroll 16
+    for (int j = 0; j < kColumns; ++j) sums[j] = _mm512_setzero_ps();
+    const size_t lda = args->lda, m = args->m, depth = args->k;
+    const Mask rows = first_lanes(m);
+    const float* a = args->a;
+    const float* b = args->b;
+    for (size_t k = 0; k < depth; ++k) {
+      const __m512 x = _mm512_maskz_loadu_ps(rows, a);
+#pragma GCC unroll 16
+      for (int j = 0; j < kColumns; ++j) sums[j] = _mm512_fmadd_ps(x, _mm512_set1_ps(b[j]), sums[j]);
+      a += lda;
+      b += kPanelColumns;
+    }
+    alignas(64) float columns[kColumns * kLanes];
+#pragma GCC unroll 16
+    for (int j = 0; j < kColumns; ++j) _mm512_store_ps(columns + j * kLanes, sums[j]);
+    finish_columns(columns, args);
   }
 };
 
 }  // namespace
 
-void gemm_f32_12x32c1_avx512(const GemmF32Args* args) { run_tile<Tile, 12, 1>(args->m, 1, args); }
+void gemm_f32_12x32c1_avx512(const GemmF32Args* args) {
+  if (args->n < args->m) return run_tile<NarrowTile, 11, 1>(args->n, 1, args);
+  if (args->n <= kLanes) return run_tile<HalfTile, 12, 1>(args->m, 1, args);
+  run_tile<Tile, 12, 1>(args->m, 1, args);
+}
 void gemm_f32_4x64c1_avx512(const GemmF32Args* args) { run_tile<Tile, 4, 2>(args->m, (args->n + 31) / 32, args); }
 void gemm_f32_1x128c1_avx512(const GemmF32Args* args) { run_panels<Tile, 1, 4>((args->n + 31) / 32, args); }
 void gemm_f32_1x32c1_avx512(const GemmF32Args* args) { Tile<1, 1>::run(args); }

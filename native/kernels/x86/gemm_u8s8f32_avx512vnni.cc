@@ -4,7 +4,7 @@
 // at most 16 + 4 + 1 (4x64) of 32. Per 4 steps of k: 2 * NP + MR loads for 2 * MR * NP vpdpbusd.
 // Panel: [k/4][32][4] int8; 128 bytes per step are two operands. M = 1 reads four panels at once: enough independent
 // sums to hide the latency of vpdpbusd, and four streams for the prefetcher. From main memory one stream is faster
-// (docs/kernel-benchmarks.md): 2x32 and 1x32.
+// (docs/kernel-benchmarks.md): 2x32 and 1x32. Of up to 16 columns only half a panel is multiplied.
 #include "kernels/kernel.h"
 #include "kernels/vec/avx512.h"
 #include "kernels/activations.inc"
@@ -29,10 +29,10 @@ namespace {  // internal linkage: another file has a Tile too
 enum class Ask { nothing, next_panel, ahead };
 constexpr size_t kAskAhead = 2048;  // bytes
 
-template <int kRows, int kPanels, Ask kAsk>
+// kVectors / 2 panels, or the first half of one.
+template <int kRows, int kVectors, Ask kAsk>
 struct AnyTile {
   static void run(const GemmU8S8Args* args) {
-    constexpr int kVectors = 2 * kPanels;
     __m512i sums[kRows][kVectors];
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
@@ -43,7 +43,8 @@ struct AnyTile {
     const uint8_t* a = args->a;
     const int8_t* b = args->b;
     const char* const next = reinterpret_cast<const char*>(args->next);
-    const size_t panel_stride = args->panel_stride, depth = args->k;
+    // Rows are 0 from logical_k on.
+    const size_t panel_stride = args->panel_stride, depth = (size_t{args->logical_k} + 15) & ~size_t{15};
 #pragma GCC unroll 4
     for (size_t k = 0; k != depth; k += 4) {
       if (kAsk != Ask::nothing) {
@@ -68,23 +69,26 @@ struct AnyTile {
         for (int v = 0; v < kVectors; ++v) dot4(sums[i][v], x, w[v]);
       }
     }
-    alignas(64) int32_t tile[kRows * kPanels * kPanelColumns];
+    alignas(64) int32_t tile[kRows * kVectors * kLanes];
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) _mm512_store_si512(tile + (i * kVectors + v) * 16, sums[i][v]);
+      for (int v = 0; v < kVectors; ++v) _mm512_store_si512(tile + (i * kVectors + v) * kLanes, sums[i][v]);
     }
-    epilogue_u8s8(tile, kPanels * kPanelColumns, args);
+    epilogue_u8s8(tile, kVectors * kLanes, args);
   }
 };
 
 template <int kRows, int kPanels>
-using Tile = AnyTile<kRows, kPanels, Ask::nothing>;
+using Tile = AnyTile<kRows, 2 * kPanels, Ask::nothing>;
 template <int kRows, int kPanels>
-using TileAskingAhead = AnyTile<kRows, kPanels, Ask::ahead>;
+using TileAskingAhead = AnyTile<kRows, 2 * kPanels, Ask::ahead>;
+template <int kRows, int>
+using HalfTile = AnyTile<kRows, 1, Ask::nothing>;
 
 template <int kMaxRows, int kMaxPanels>
 static inline void run_tiles(const GemmU8S8Args* args) {
+  if (args->n <= kLanes) return run_tile<HalfTile, kMaxRows, 1>(args->m, 1, args);
   const size_t panels = (args->n + kPanelColumns - 1) / kPanelColumns;
   if (args->ask_ahead) return run_tile<TileAskingAhead, kMaxRows, kMaxPanels>(args->m, panels, args);
   run_tile<Tile, kMaxRows, kMaxPanels>(args->m, panels, args);
@@ -94,7 +98,7 @@ static inline void run_tiles(const GemmU8S8Args* args) {
 
 void gemm_u8s8f32_8x32c4_avx512vnni(const GemmU8S8Args* args) {
   // Fewer rows are done with a panel before the next one is there: asking then only disturbs the reading (Zen 4).
-  if (args->m == 8 && args->next != nullptr) return AnyTile<8, 1, Ask::next_panel>::run(args);
+  if (args->m == 8 && args->next != nullptr) return AnyTile<8, 2, Ask::next_panel>::run(args);
   run_tiles<8, 1>(args);
 }
 void gemm_u8s8f32_4x64c4_avx512vnni(const GemmU8S8Args* args) { run_tiles<4, 2>(args); }
