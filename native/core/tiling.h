@@ -6,6 +6,7 @@
 #include "core/aligned_buffer.h"
 #include "core/cpu.h"
 #include "core/thread_pool.h"
+#include "kernels/kernel.h"
 
 namespace qgemm {
 
@@ -21,7 +22,7 @@ struct Tiling {
   size_t mr, nr;         // register tile
   size_t threads;        // that may take part
   size_t block_rows;     // multiple of mr
-  size_t group_columns;  // multiple of nr and of the panel width
+  size_t group_columns;  // multiple of the panel width
   size_t row_blocks, column_groups;
 
   size_t tasks() const { return row_blocks * column_groups; }
@@ -39,9 +40,23 @@ struct TilingRequest {
   size_t weights_bytes;  // of all panels
 };
 
+/// A task below this many multiply-adds costs more to hand out than to do (some microseconds).
+constexpr size_t kMinTask = size_t{1} << 19;
+
+/// Columns of one task. Where threads share the columns, each gets equally many: few groups become a multiple of the
+/// threads, if need be with a register tile that is not full at the end of each.
+inline size_t group_columns(const TilingRequest& r, size_t work_per_column, size_t threads, bool threads_have_rows) {
+  const size_t tile = std::max<size_t>(r.nr, kPanelColumns);
+  const size_t least = round_up((kMinTask + work_per_column - 1) / work_per_column, tile);
+  if (least >= r.n) return round_up(r.n, tile);
+  const size_t groups = (r.n + least - 1) / least;
+  if (threads_have_rows || groups < threads || groups >= 4 * threads) return least;
+  const size_t even = groups - groups % threads, columns = (r.n + even - 1) / even;
+  const size_t whole_tiles = round_up(columns, tile);
+  return (r.n + whole_tiles - 1) / whole_tiles == even ? whole_tiles : round_up(columns, kPanelColumns);
+}
+
 inline Tiling make_tiling(const TilingRequest& r) {
-  // A task below this many multiply-adds costs more to hand out than to do (some microseconds).
-  constexpr size_t kMinTask = size_t{1} << 19;
   const size_t l2 = cpu_caches().l2 != 0 ? cpu_caches().l2 : size_t{1} << 20;
   const size_t threads = ThreadPool::instance().num_threads();
   const size_t work_per_row = std::max(r.n * std::max(r.k, size_t{1}), size_t{1});
@@ -58,10 +73,8 @@ inline Tiling make_tiling(const TilingRequest& r) {
   tiling.block_rows = round_up((r.m + blocks - 1) / blocks, r.mr);
   tiling.row_blocks = (r.m + tiling.block_rows - 1) / tiling.block_rows;
 
-  const size_t step = std::max(r.nr, size_t{32});
-  const size_t work_per_step = std::max(std::min(r.m, tiling.block_rows) * step * std::max(r.k, size_t{1}), size_t{1});
-  const size_t steps = std::max((kMinTask + work_per_step - 1) / work_per_step, size_t{1});
-  tiling.group_columns = std::min(steps * step, round_up(r.n, step));
+  const size_t rows = std::min(r.m, tiling.block_rows);
+  tiling.group_columns = group_columns(r, std::max(rows * r.k, size_t{1}), threads, tiling.row_blocks >= threads);
   tiling.column_groups = (r.n + tiling.group_columns - 1) / tiling.group_columns;
   return tiling;
 }
