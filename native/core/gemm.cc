@@ -59,17 +59,21 @@ class Int8Gemm {
     args.epilogue.activation = epilogue_.activation;
     args.epilogue.output = epilogue_.output;
     args.ask_ahead = few_rows_ask_;
-    // Weights that do not come from the nearer caches are asked for one panel ahead, by the last whole tile of the
-    // block: all its other tiles find theirs there.
-    const size_t whole = (block.row1 - block.row0) / kernel_.mr * kernel_.mr;
-    const size_t asking = ask_ahead_ && whole != 0 ? block.row0 + whole - kernel_.mr : block.row1;
+    // Weights that do not come from the nearer caches are asked for one panel ahead, by the last whole tiles of the
+    // block, half by each of two: all its other tiles find theirs there.
+    const size_t mr = kernel_.mr, whole = ask_ahead_ ? (block.row1 - block.row0) / mr : 0;
+    const size_t asks_last = block.row0 + (whole - 1) * mr;
     for_each_tile(tiling_, block, [&](size_t row, size_t m, size_t col, size_t n) {
       const size_t from = first + row - block.row0, to = row * w_.n + col;
       args.m = m;
       args.n = n;
       args.a = rows.q + from * rows.lda;
       args.b = panel_of(col) + col % kPanelColumns * 4;
-      args.next = row == asking && col + n < w_.n ? panel_of(col + n) : nullptr;
+      args.next = nullptr;
+      if (whole != 0 && col + n < w_.n && (row == asks_last || (whole > 1 && row + mr == asks_last))) {
+        args.next = panel_of(col + n) + (row == asks_last ? 0 : 64);
+        args.next_half = whole > 1;
+      }
       args.c = static_cast<char*>(y_) + to * value_bytes_;
       args.a_scales = rows.scales + from;
       args.a_zero_points = rows.zero_points + from;

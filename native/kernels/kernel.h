@@ -59,6 +59,7 @@ struct GemmU8S8Args {
   const int8_t* b;      // first panel: [k/4, 32, 4]
   size_t panel_stride;  // bytes between panels
   const int8_t* next;   // null, or a panel that is wanted next: a kernel may ask for it meanwhile
+  bool next_half;       // only every other cache line of it
   bool ask_ahead;       // asking for bytes of b some steps before they are read pays here
   void* c;              // float32, int32 or 8-bit codes [m, n]
   size_t ldc;           // elements between rows of c

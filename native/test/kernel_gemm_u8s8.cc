@@ -56,6 +56,7 @@ class Checker {
     args.a = fill_a(c, args);
     args.b = fill_b(c, (panels - 1) * args.panel_stride + kPanelColumns * c.k);
     if (random_.chance(2)) args.next = args.b;
+    args.next_half = random_.chance(2);
     args.ask_ahead = random_.chance(3);
     if (columns < kPanelColumns && random_.chance(2)) args.b += (kPanelColumns - columns) * 4;  // a panel's second half
     if (c.float_output) {

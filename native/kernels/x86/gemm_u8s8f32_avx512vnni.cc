@@ -24,9 +24,9 @@ static inline void dot4(__m512i& sum, __m512i a, __m512i b) {
 
 namespace {  // internal linkage: another file has a Tile too
 
-// What a tile asks for in each step of k: nothing; the next panel, into the level-2 cache; or what it reads itself some
-// steps later. Asking reaches beyond the last panel in vain, no more.
-enum class Ask { nothing, next_panel, ahead };
+// What a tile asks for in each step of k: nothing; the next panel, or half of it, into the level-2 cache; or what it
+// reads itself some steps later. Asking reaches beyond the last panel in vain, no more.
+enum class Ask { nothing, next_panel, half_next_panel, ahead };
 constexpr size_t kAskAhead = 2048;  // bytes
 
 // kVectors / 2 panels, or the first half of one.
@@ -51,7 +51,8 @@ struct AnyTile {
 #pragma GCC unroll 8
         for (int v = 0; v < kVectors; ++v) {
           const size_t line = (v / 2) * panel_stride + k * kPanelColumns + (v % 2) * 64;
-          if (kAsk == Ask::next_panel) _mm_prefetch(next + line, _MM_HINT_T1);
+          if (kAsk == Ask::next_panel || (kAsk == Ask::half_next_panel && v == 0))
+            _mm_prefetch(next + line, _MM_HINT_T1);
           if (kAsk == Ask::ahead) _mm_prefetch(reinterpret_cast<const char*>(b) + line + kAskAhead, _MM_HINT_T0);
         }
       }
@@ -98,7 +99,9 @@ static inline void run_tiles(const GemmU8S8Args* args) {
 
 void gemm_u8s8f32_8x32c4_avx512vnni(const GemmU8S8Args* args) {
   // Fewer rows are done with a panel before the next one is there: asking then only disturbs the reading (Zen 4).
-  if (args->m == 8 && args->next != nullptr) return AnyTile<8, 2, Ask::next_panel>::run(args);
+  if (args->m == 8 && args->next != nullptr) {
+    return args->next_half ? AnyTile<8, 2, Ask::half_next_panel>::run(args) : AnyTile<8, 2, Ask::next_panel>::run(args);
+  }
   run_tiles<8, 1>(args);
 }
 void gemm_u8s8f32_4x64c4_avx512vnni(const GemmU8S8Args* args) { run_tiles<4, 2>(args); }
