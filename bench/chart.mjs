@@ -1,6 +1,6 @@
 // One picture of a run: for each number of threads and precision, GOPS of ours as bars, of the peers as dots, and the
 // limit of the machine as a line across each bar. An SVG that needs nothing else, in light and dark.
-import { gops } from './report.mjs';
+import { gops, highestPeak } from './report.mjs';
 
 const WIDTH = 1000; // at least
 const SLOT = 22; // of one shape, at least
@@ -106,7 +106,7 @@ function panel({ rows, threads, precision }, top, width) {
     ['ort', `peer ${precision}`],
     ['torch', `torch ${precision}`],
   ];
-  const peak = Math.max(...rows.map(({ peaks }) => peaks[precision])) * threads;
+  const peak = Math.max(...rows.map((row) => highestPeak(row, precision))) * threads;
   const value = (row, name) => (row.results[name] ? gops(row, row.results[name].median) : undefined);
   const names = [precision, ...peers.map(([, name]) => name)];
   const all = rows.flatMap((row) => [...names.map((name) => value(row, name)), limitGops(row, precision, peak)]);

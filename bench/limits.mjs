@@ -5,7 +5,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { summary } from './measure.mjs';
+import { roundsSummary } from './measure.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const binary = join(here, 'build/Release/qgemm_bench.node');
@@ -53,7 +53,7 @@ export function peaks({ isa, features }) {
 
 /**
  * A read-only loop over memory like that of `bytes` of packed weights: same size, same pages. `round()` measures all its
- * variants once; `result()` is that of the fastest: {median, best} in milliseconds, and its name.
+ * variants once; `result()` is that of the fastest: {median, best, times} in milliseconds, and its name.
  */
 export function readLoop(bytes, threads) {
   const addon = load();
@@ -65,7 +65,7 @@ export function readLoop(bytes, threads) {
         samples.push(addon.readSeconds(buffer, variant, threads, READ_MS) * 1e3),
       ),
     result: () => {
-      const all = variants.map(({ name, samples }) => ({ variant: name, ...summary(samples) }));
+      const all = variants.map(({ name, samples }) => ({ variant: name, ...roundsSummary(samples) }));
       const fastest = all.reduce((a, b) => (b.median < a.median ? b : a));
       return { ...fastest, best: Math.min(...all.map(({ best }) => best)), bytes };
     },

@@ -1,5 +1,6 @@
 // The tables of docs/benchmarks.md, made from a run.
-import { limitOf, microseconds, percent, ratio, gops } from './report.mjs';
+import { pairedRatio } from './measure.mjs';
+import { gops, highestPeak, limitOf, microseconds, percent, ratio } from './report.mjs';
 
 const table = (titles, rows) =>
   [titles, titles.map((_, i) => (i === 0 ? '---' : '--:')), ...rows]
@@ -8,7 +9,8 @@ const table = (titles, rows) =>
 
 const grouped = (text) => text.replace(/\B(?=(\d{3})+$)/g, ',');
 const time = (ms) => grouped(microseconds(ms));
-const share = (limit) => (limit ? `${percent(limit.share)}${limit.of === 'bandwidth' ? ' b' : ''}` : '-');
+const share = (limit) =>
+  limit ? `${percent(limit.share)} (${percent(limit.best)})${limit.of === 'bandwidth' ? ' b' : ''}` : '-';
 
 function shapeTable(rows) {
   const has = (name) => rows.some(({ results }) => results[name]);
@@ -17,24 +19,24 @@ function shapeTable(rows) {
     ['M, K, N', ({ m, k, n }) => `${m}, ${k}, ${n}`],
     ['int8 µs, median (best)', ({ results: { int8 } }) => `${time(int8.median)} (${time(int8.best)})`],
     ['GOPS', (row) => gops(row, row.results.int8.median).toFixed(0)],
-    ['of limit', (row) => share(limitOf(row, 'int8'))],
+    ['of limit, median (best)', (row) => share(limitOf(row, 'int8'))],
   ];
   const compare = (title, theirs, name) =>
     has(theirs) &&
     columns.push(
       [`${title} µs`, ({ results }) => time(results[theirs].median)],
-      ['ratio', ({ results }) => ratio(results[theirs].median / results[name].median)],
+      ['ratio', ({ results }) => ratio(pairedRatio(results[theirs], results[name]))],
     );
   const scaling = (name) =>
     several &&
-    columns.push(['of 1 thread', ({ results }) => ratio(results[`${name} 1 thread`].median / results[name].median)]);
+    columns.push(['of 1 thread', ({ results }) => ratio(pairedRatio(results[`${name} 1 thread`], results[name]))]);
   scaling('int8');
   compare('onnxruntime int8', 'peer int8', 'int8');
   compare('PyTorch int8', 'torch int8', 'int8');
   columns.push(
     ['float32 µs', ({ results }) => time(results.float32.median)],
     ['GOPS', (row) => gops(row, row.results.float32.median).toFixed(0)],
-    ['of limit', (row) => share(limitOf(row, 'float32'))],
+    ['of limit, median (best)', (row) => share(limitOf(row, 'float32'))],
   );
   scaling('float32');
   compare('onnxruntime float32', 'peer float32', 'float32');
@@ -93,7 +95,7 @@ function neighbourTable({ rows }) {
 
 /** A section for docs/benchmarks.md. "b": of bandwidth. */
 export function markdown({ date, command, model, node, cpu, peers, instructions, rows, summaries, calls, neighbours }) {
-  const most = (precision) => Math.max(...rows.map(({ peaks }) => peaks[precision])).toFixed(0);
+  const most = (precision) => Math.max(...rows.map((row) => highestPeak(row, precision))).toFixed(0);
   const names = [node, ...Object.values(peers)].join(', ');
   const parts = [
     `## ${model}, ${cpu.isa}`,

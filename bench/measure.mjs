@@ -14,6 +14,18 @@ export function summary(samples) {
   return { median, best: sorted[0], samples: sorted.length };
 }
 
+/** What summary() says of one contestant, and its time in each round. */
+export const roundsSummary = (times) => ({ ...summary(times), times });
+
+/**
+ * How many times as long `theirs` took as `ours`: the median over the rounds of the ratio within each round, so that
+ * a slow second of the machine, which hits both, does not count.
+ */
+export function pairedRatio(theirs, ours) {
+  if (theirs.times?.length !== ours.times?.length) throw new Error('times of different rounds cannot be compared');
+  return summary(theirs.times.map((time, round) => time / ours.times[round])).median;
+}
+
 /** Milliseconds per call. Synchronous functions pay no await; those that run elsewhere say what it took. */
 async function time(contestant, repeats) {
   const { run, sample, before } = contestant;
@@ -26,7 +38,7 @@ async function time(contestant, repeats) {
 }
 
 /**
- * Times contestants {name, owner, async, and run() or sample(repeats), before()?}; calls `between` once per round. Returns name -> {median, best} in
+ * Times contestants {name, owner, async, and run() or sample(repeats), before()?}; calls `between` once per round. Returns name -> {median, best, times} in
  * milliseconds. Where the owner changes and the one before is asynchronous, `settle` milliseconds pass first: its idle
  * threads may still be spinning.
  */
@@ -53,5 +65,5 @@ export async function interleave(contestants, rounds, settle, between) {
     }
     between();
   }
-  return new Map([...samples].map(([name, values]) => [name, summary(values)]));
+  return new Map([...samples].map(([name, times]) => [name, roundsSummary(times)]));
 }

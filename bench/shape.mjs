@@ -44,11 +44,7 @@ function creditFastest(results) {
   for (const name of ['peer int8', 'peer float32', 'torch int8']) {
     const ways = [...results].filter(([key]) => key.startsWith(`${name} `)).map(([, result]) => result);
     if (ways.length === 0) continue;
-    const fastest = ways.reduce((a, b) => ({
-      ...a,
-      median: Math.min(a.median, b.median),
-      best: Math.min(a.best, b.best),
-    }));
+    const fastest = ways.reduce((a, b) => (b.median < a.median ? b : a));
     results.set(name, fastest);
   }
 }
@@ -67,10 +63,10 @@ export async function measureShape(qgemm, { weights, sessions, torch, peak }, m,
     before?.();
     errors[name] = checkResult(name, weights, x, m, await result());
   }
-  const peaks = { int8: 0, float32: 0 };
+  const peaks = { int8: [], float32: [] };
   const read = m <= READ_BOUND_ROWS && n * k >= LEAST_READ ? readLoop(n * k, threads) : undefined;
   const measureLimits = () => {
-    for (const precision of ['int8', 'float32']) peaks[precision] = Math.max(peaks[precision], peak[precision]());
+    for (const precision of ['int8', 'float32']) peaks[precision].push(peak[precision]());
     read?.round();
   };
   const results = await interleave(contestants, rounds, threads > 1 ? SETTLE_MS : 0, measureLimits);

@@ -1,4 +1,6 @@
 // Ratios over all shapes: geometric means, and the worst shape of each.
+import { pairedRatio } from './measure.mjs';
+
 const geometricMean = (values) => Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
 
 function ratios(rows, ratioOf) {
@@ -38,13 +40,16 @@ function comparisons(rows, threads) {
   return list;
 }
 
-/** For one number of threads: medians against medians, and bests against bests. */
+/** Of two contestants: the median of the rounds' ratios, and the ratio of the best times. */
+const STATISTICS = { median: pairedRatio, best: (theirs, ours) => theirs.best / ours.best };
+
+/** For one number of threads: ratios within rounds, and bests against bests. */
 export function summarize(rows, threads) {
   const compared = comparisons(rows, threads).map(([title, list, numerator, denominator]) => {
     const by = (statistic) =>
       ratios(list, ({ results }) =>
         results[numerator] && results[denominator]
-          ? results[numerator][statistic] / results[denominator][statistic]
+          ? STATISTICS[statistic](results[numerator], results[denominator])
           : undefined,
       );
     return { threads, title, median: by('median'), best: by('best') };
@@ -52,7 +57,7 @@ export function summarize(rows, threads) {
   const read = (statistic) =>
     ratios(
       rows.filter((row) => row.threads === threads && row.m === 1),
-      ({ read, results }) => read && read[statistic] / results.int8[statistic],
+      ({ read, results }) => read && STATISTICS[statistic](read, results.int8),
     );
   compared.push({ threads, title: 'int8 of bandwidth, M = 1', median: read('median'), best: read('best') });
   return compared.filter(({ median }) => median);
