@@ -50,7 +50,11 @@ const report = {
 
 describe('what npm run bench writes', () => {
   it('takes the limit that allows less', () => {
-    expect(limitOf(rows[0], 'int8')).toEqual({ share: expect.closeTo(0.8), best: expect.closeTo(0.8), of: 'bandwidth' });
+    expect(limitOf(rows[0], 'int8')).toEqual({
+      share: expect.closeTo(0.8),
+      best: expect.closeTo(0.8),
+      of: 'bandwidth',
+    });
     const { share, of } = limitOf(rows[1], 'int8')!;
     expect(of).toBe('peak');
     expect(share).toBeCloseTo((2 * 64 * 1024 * 1024) / 0.04e-3 / 4000e9, 10);
