@@ -26,9 +26,10 @@ void prefetch_tile(const void* c, size_t rows, size_t row_stride, size_t row_byt
 #endif
 }
 
-// Whether a few rows gain from asking for weights some steps ahead. CPUs differ: Emerald Rapids reads 1.1 to 2.8 times
-// as fast from level 3 and memory then, Zen 4 up to a third slower. They are told apart by their level-2 caches.
-bool few_rows_gain_from_asking() { return cpu_caches().l2 >= size_t{2} << 20; }
+// Whether asking for weights some steps ahead costs nothing where they are near after all. CPUs differ: Emerald Rapids
+// reads 1.1 to 2.8 times as fast from level 3 and memory when asked, Zen 4 up to a third slower with few rows. They are
+// told apart by their level-2 caches.
+bool asking_is_free() { return cpu_caches().l2 >= size_t{2} << 20; }
 
 // One multiplication by int8 weights: what its blocks have in common.
 class Int8Gemm {
@@ -42,8 +43,10 @@ class Int8Gemm {
             make_tiling({m, w_.n, w_.padded_k(), kernel_.mr, kernel_.nr, code_row_stride(w_.k), w_.panels_bytes()})),
         value_bytes_(epilogue.output ? 1 : sizeof(float)),
         y_is_far_(m * w_.n * value_bytes_ > cpu_caches().l2 / 2),
-        ask_ahead_(w_.panels_bytes() > 4 * cpu_caches().l2),
-        few_rows_ask_(m < kFewRows && w_.panels_bytes() > cpu_caches().l2 / 2 && few_rows_gain_from_asking()) {}
+        ask_ahead_(w_.panels_bytes() > (asking_is_free() ? cpu_caches().l2 / 2 : 4 * cpu_caches().l2)),
+        few_rows_ask_(m < kFewRows && ask_ahead_ && asking_is_free()) {
+    tiling_.even_tails = !ask_ahead_;  // whole tiles ask
+  }
 
   const Tiling& tiling() const { return tiling_; }
 

@@ -24,6 +24,7 @@ struct Tiling {
   size_t block_rows;     // multiple of mr
   size_t group_columns;  // multiple of the panel width
   size_t row_blocks, column_groups;
+  bool even_tails;  // a small tile at the end of a block shares its rows and those before it evenly
 
   size_t tasks() const { return row_blocks * column_groups; }
 
@@ -60,7 +61,7 @@ inline Tiling make_tiling(const TilingRequest& r) {
   const size_t l2 = cpu_caches().l2 != 0 ? cpu_caches().l2 : size_t{1} << 20;
   const size_t threads = ThreadPool::instance().num_threads();
   const size_t work_per_row = std::max(r.n * std::max(r.k, size_t{1}), size_t{1});
-  Tiling tiling = {r.m, r.n, r.mr, r.nr, threads, 0, 0, 0, 0};
+  Tiling tiling = {r.m, r.n, r.mr, r.nr, threads, 0, 0, 0, 0, false};
 
   const size_t rows_in_cache = std::max(l2 / 16 / std::max(r.row_bytes, size_t{1}), size_t{128});
   // Each thread gets rows of its own where that does not make it wait for weights: they lie in its cache, or enough
@@ -98,13 +99,21 @@ bool for_each_block(const Tiling& tiling, const std::atomic<bool>* cancel, const
   return ThreadPool::instance().parallel_for(tiling.tasks(), tiling.threads, task, &context, cancel);
 }
 
+/// Rows of the next tile of `left`. A tile of one or two rows takes as long as one of twice as many: its sums are too
+/// few to hide the latency of the multiplications.
+inline size_t tile_rows(const Tiling& tiling, size_t left) {
+  const bool uneven = left > tiling.mr && left < tiling.mr + tiling.mr / 2;
+  return tiling.even_tails && uneven ? (left + 1) / 2 : std::min(tiling.mr, left);
+}
+
 /// Calls tile(row, rows, column, columns) for every register tile of a block.
 template <typename TileFn>
 void for_each_tile(const Tiling& tiling, const Block& block, const TileFn& tile) {
   for (size_t col = block.col0; col < block.col1; col += tiling.nr) {
     const size_t columns = std::min(tiling.nr, block.col1 - col);
-    for (size_t row = block.row0; row < block.row1; row += tiling.mr) {
-      tile(row, std::min(tiling.mr, block.row1 - row), col, columns);
+    for (size_t row = block.row0, rows = 0; row < block.row1; row += rows) {
+      rows = tile_rows(tiling, block.row1 - row);
+      tile(row, rows, col, columns);
     }
   }
 }
