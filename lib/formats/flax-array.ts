@@ -146,7 +146,7 @@ function readDtype(reader: MsgpackReader): Dtype {
   if (dtype !== undefined) return dtype;
   throw new QgemmError(
     'ERR_QGEMM_DTYPE',
-    `${reader.what} of ${reader.file} must be of integers, floats, bools or complex64 numbers, got ${show(name)}`,
+    `${reader.what} must be of integers, floats, bools or complex64 numbers, got ${show(name)}`,
   );
 }
 

@@ -32,8 +32,8 @@ export function readFlaxTree(reader: MsgpackReader, size: number): FlaxTree {
   const walk = new FlaxWalk(reader);
   walk.map('', reader.expect('map', 'must be a map').length, 1);
   if (reader.position !== size) {
-    reader.what = 'the end';
-    reader.fail(`must come after its outermost map, but ${size - reader.position} bytes follow it`);
+    reader.path = '';
+    reader.fail(`must fill the file, but ${size - reader.position} bytes follow it`);
   }
   return walk;
 }
@@ -53,7 +53,7 @@ class FlaxWalk implements FlaxTree {
   map(name: string, pairs: number, depth: number): void {
     const keys = new Set<string>();
     for (let i = 0; i < pairs; i++) {
-      this.#reader.what = name === '' ? 'the outermost map' : show(name.slice(0, -1));
+      this.#reader.path = name.slice(0, -1);
       const key = readKey(this.#reader);
       this.#count(key.length);
       if (key === CHUNKED_KEY && name !== '') {
@@ -70,7 +70,7 @@ class FlaxWalk implements FlaxTree {
 
   #value(name: string, depth: number): void {
     this.#count(name.length);
-    this.#reader.what = show(name);
+    this.#reader.path = name;
     const head = this.#reader.head();
     switch (head.kind) {
       case 'map':

@@ -1,4 +1,4 @@
-import { QgemmError } from '../errors.js';
+import { QgemmError, show } from '../errors.js';
 import type { ByteSource } from './file.js';
 import { MAX_MSGPACK_VALUES } from './limits.js';
 import { ByteWindow } from './window.js';
@@ -25,8 +25,8 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  * with what is left of the file before it is used. A walk visits a bounded number of values.
  */
 export class MsgpackReader {
-  /** What is being read, for messages. */
-  what = 'its first value';
+  /** The keys on the way to what is being read, for messages. */
+  path = '';
   /** The name to show. */
   readonly file: string;
   readonly #size: number;
@@ -44,14 +44,19 @@ export class MsgpackReader {
     return this.#position;
   }
 
+  /** What is being read and of which file, for messages. */
+  get what(): string {
+    return `${this.path === '' ? 'the outermost value' : show(this.path)} of ${this.file}`;
+  }
+
   /** Throws FORMAT naming what is being read. */
   fail(problem: string): never {
-    throw new QgemmError('ERR_QGEMM_FORMAT', `${this.what} of ${this.file} ${problem}`);
+    throw new QgemmError('ERR_QGEMM_FORMAT', `${this.what} ${problem}`);
   }
 
   /** Throws LIMIT naming what is being read. */
   failLimit(problem: string): never {
-    throw new QgemmError('ERR_QGEMM_LIMIT', `${this.what} of ${this.file} ${problem}`);
+    throw new QgemmError('ERR_QGEMM_LIMIT', `${this.what} ${problem}`);
   }
 
   skip(length: number): void {
