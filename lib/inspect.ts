@@ -38,7 +38,7 @@ export interface InspectedWeight extends PackedRecord {
 /** What `inspect` found. */
 export interface InspectReport {
   readonly path: string;
-  /** `safetensors`, `safetensors-sharded`, `tfjs-graph`, `tfjs-layers`, or `qgemm` for a converted file. */
+  /** What its reader calls it, such as `safetensors` or `tfjs-graph`, or `qgemm` for a converted file. */
   readonly format: string;
   readonly files: readonly string[];
   /** Bytes of all tensors. */

@@ -3,6 +3,7 @@ import { convert } from '../convert/convert.js';
 import type { ConvertOptions } from '../convert/options.js';
 import type { ConvertReport } from '../convert/report.js';
 import { WRITERS } from '../convert/writers.js';
+import { formatNames } from '../formats/formats.js';
 import { ACTIVATION_RANGES, GRANULARITIES, WEIGHT_NUMERICS, WEIGHT_SCHEMES } from '../schemes.js';
 import { decibels } from '../report/html.js';
 import { Interrupted } from './errors.js';
@@ -41,9 +42,8 @@ export function addConvert(program: Command): void {
     .command('convert')
     .summary('convert a model')
     .description(
-      'Converts the matmul weights of a model and keeps everything else. INPUT is a file of safetensors, GGUF, PyTorch ' +
-        '(.pt, .pth, .bin), ONNX or NumPy (.npy, .npz), an index of several files, a TensorFlow.js model.json, or a folder ' +
-        'that holds one of these.',
+      `Converts the matmul weights of a model and keeps everything else. INPUT is ${formatNames()}, or a folder that ` +
+        'holds one of these.',
     )
     .argument('<input>', 'model to convert')
     .requiredOption('-o, --output <file>', 'file to write; replaced at the very end where it exists')

@@ -18,8 +18,7 @@ import { version } from '../version.js';
 /**
  * Converts a model into a packed safetensors file that `loadModel` maps.
  *
- * Reads safetensors, PyTorch, ONNX, GGUF, NumPy and TensorFlow.js files, indexes of several, or a folder that holds one of
- * these.
+ * Reads files of every format that docs/converting.md lists, indexes of several, or a folder that holds one of these.
  * Matmul weights are packed in the chosen scheme, everything else is kept byte for byte. The output appears complete or not
  * at all; it may be the input itself where that is a single file. Tensors are read one by one, and the event loop runs in
  * between.

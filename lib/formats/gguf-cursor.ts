@@ -1,6 +1,7 @@
 import { QgemmError } from '../errors.js';
-import { readBytes, type ByteSource } from './file.js';
+import type { ByteSource } from './file.js';
 import { MAX_GGUF_HEADER_BYTES } from './limits.js';
+import { ByteWindow } from './window.js';
 
 const WINDOW_BYTES = 2 ** 18;
 const HIGH = 2 ** 32;
@@ -14,16 +15,16 @@ export class GgufCursor {
   /** What is being read, for messages: `key "general.name"`. */
   what = 'the header';
   readonly file: string;
-  readonly #source: ByteSource;
+  readonly #size: number;
   /** No byte of the header lies here or beyond. */
   readonly #end: number;
-  #window: Buffer = Buffer.alloc(0);
-  #windowStart = 0;
+  readonly #window: ByteWindow;
   #position = 0;
 
   /** `file` is the name to show. */
   constructor(source: ByteSource, file: string) {
-    this.#source = source;
+    this.#size = source.size;
+    this.#window = new ByteWindow(source, WINDOW_BYTES);
     this.file = file;
     this.#end = Math.min(source.size, MAX_GGUF_HEADER_BYTES);
   }
@@ -50,19 +51,21 @@ export class GgufCursor {
 
   u32(): number {
     const at = this.#take(4);
-    return this.#window.readUInt32LE(at);
+    return this.#window.bytes.readUInt32LE(at);
   }
 
   /** A length, count or offset. Beyond 2^53 it is rounded, which is as much too large as it was. */
   u64(): number {
     const at = this.#take(8);
-    return this.#window.readUInt32LE(at + 4) * HIGH + this.#window.readUInt32LE(at);
+    const { bytes } = this.#window;
+    return bytes.readUInt32LE(at + 4) * HIGH + bytes.readUInt32LE(at);
   }
 
   /** Up to 8 bytes, valid until the next call. */
   view(length: number): DataView {
     const at = this.#take(length);
-    return new DataView(this.#window.buffer, this.#window.byteOffset + at, length);
+    const { bytes } = this.#window;
+    return new DataView(bytes.buffer, bytes.byteOffset + at, length);
   }
 
   /** A string: its length in bytes, then UTF-8. `limit` is a cap of limits.ts. */
@@ -72,7 +75,7 @@ export class GgufCursor {
     if (length > limit) this.failLimit(`must have at most ${limit} bytes, got ${length}`);
     const at = this.#take(length);
     try {
-      return UTF8.decode(this.#window.subarray(at, at + length));
+      return UTF8.decode(this.#window.bytes.subarray(at, at + length));
     } catch {
       return this.fail('must be UTF-8');
     }
@@ -80,27 +83,21 @@ export class GgufCursor {
 
   #check(length: number): void {
     if (length <= this.#end - this.#position) return;
-    if (length <= this.#source.size - this.#position) {
+    if (length <= this.#size - this.#position) {
       throw new QgemmError(
         'ERR_QGEMM_LIMIT',
         `the header of ${this.file} must have at most ${MAX_GGUF_HEADER_BYTES} bytes, but ${this.what} goes beyond`,
       );
     }
     this.fail(
-      `needs ${length} bytes at byte ${this.#position}, but the file has ${this.#source.size}: it is truncated or lies`,
+      `needs ${length} bytes at byte ${this.#position}, but the file has ${this.#size}: it is truncated or lies`,
     );
   }
 
   /** Makes the next bytes available together; returns where they are in the window. */
   #take(length: number): number {
     this.#check(length);
-    let at = this.#position - this.#windowStart;
-    if (at + length > this.#window.length) {
-      const available = Math.min(Math.max(WINDOW_BYTES, length), this.#end - this.#position);
-      this.#window = Buffer.from(readBytes(this.#source, this.#position, available).buffer);
-      this.#windowStart = this.#position;
-      at = 0;
-    }
+    const at = this.#window.load(this.#position, length);
     this.#position += length;
     return at;
   }

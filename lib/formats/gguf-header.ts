@@ -32,6 +32,11 @@ export interface GgufHeader {
 }
 
 export const GGUF_MAGIC = 0x46554747; // "GGUF"
+
+export function isGguf(start: Uint8Array): boolean {
+  return start.length >= 4 && Buffer.from(start.buffer, start.byteOffset).readUInt32LE() === GGUF_MAGIC;
+}
+
 export const GGUF_DEFAULT_ALIGNMENT = 32;
 export const GGUF_MAX_RANK = 4;
 export const GGUF_ALIGNMENT_KEY = 'general.alignment';

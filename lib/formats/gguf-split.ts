@@ -17,6 +17,9 @@ export interface GgufPart {
 /** What ggml's gguf-split calls the files: `name-00001-of-00003.gguf`. */
 const FIRST_NAME = /^(.*)-00001-of-(\d{5})\.gguf$/s;
 
+/** A part of a model that its first part leads to. */
+export const LATER_GGUF_PART: RegExp = /-(?!00001-of-)\d{5}-of-\d{5}\.gguf$/;
+
 /**
  * All files of a model of which `file` is the only or the first one. A file that was split says so in its keys
  * (`split.count`, `split.no` from 0 on, `split.tensors.count`); the others are found by their names.

@@ -42,32 +42,33 @@ const TYPES: readonly GgufType[] = [
   blocks(13, 'Q5_K', 256, 176),
   blocks(14, 'Q6_K', 256, 210),
   blocks(15, 'Q8_K', 256, 292),
+  blocks(16, 'IQ2_XXS', 256, 66),
+  blocks(17, 'IQ2_XS', 256, 74),
+  blocks(18, 'IQ3_XXS', 256, 98),
+  blocks(19, 'IQ1_S', 256, 50),
   blocks(20, 'IQ4_NL', 32, 18),
+  blocks(21, 'IQ3_S', 256, 110),
+  blocks(22, 'IQ2_S', 256, 82),
   blocks(23, 'IQ4_XS', 256, 136),
   plain(24, 'I8', 1),
   plain(25, 'I16', 2),
   plain(26, 'I32', 4),
   plain(27, 'I64', 8),
   plain(28, 'F64', 8),
+  blocks(29, 'IQ1_M', 256, 56),
   plain(30, 'BF16', 2),
+  blocks(34, 'TQ1_0', 256, 54),
+  blocks(35, 'TQ2_0', 256, 66),
   blocks(39, 'MXFP4', 32, 17),
+  blocks(40, 'NVFP4', 64, 36),
 ];
 
-/** The types that are known by name only: lattices that need tables of their own, and formats no longer written. */
+/** The types that are known by name only: what no file of weights has, a new one, and formats no longer written. */
 const UNREAD: ReadonlyMap<number, string> = new Map([
   [4, 'Q4_2'],
   [5, 'Q4_3'],
   [9, 'Q8_1'],
-  [16, 'IQ2_XXS'],
-  [17, 'IQ2_XS'],
-  [18, 'IQ3_XXS'],
-  [19, 'IQ1_S'],
-  [21, 'IQ3_S'],
-  [22, 'IQ2_S'],
-  [29, 'IQ1_M'],
-  [34, 'TQ1_0'],
-  [35, 'TQ2_0'],
-  [40, 'NVFP4'],
+  [41, 'Q1_0'],
 ]);
 
 const BY_ID: ReadonlyMap<number, GgufType> = new Map(TYPES.map((type) => [type.id, type]));

@@ -132,3 +132,18 @@ export const MAX_NPY_HEADER_BYTES = 10_000;
 
 /** Bytes of an ONNX file that is written: protobuf's own limit on a message. */
 export const MAX_ONNX_BYTES: number = 2 ** 31 - 1;
+
+/** Values of one MessagePack file: a tensor takes about eight, so that as many as one file may have need 800,000. */
+export const MAX_MSGPACK_VALUES = 1_000_000;
+
+/** Nesting of maps in a Flax checkpoint. Models have about 8 levels, optimizers some more. */
+export const MAX_FLAX_DEPTH = 64;
+
+/** Bytes of one key in a Flax checkpoint: names of modules have some tens. */
+export const MAX_FLAX_KEY_BYTES = 1024;
+
+/** Bytes of all keys and names of tensors of a Flax checkpoint: 100,000 tensors of 160, in maps that they share. */
+export const MAX_FLAX_NAME_BYTES: number = 16 * 2 ** 20;
+
+/** Chunks of an array in a Flax checkpoint. Flax makes chunks of 1 GiB. */
+export const MAX_FLAX_CHUNKS = 4096;

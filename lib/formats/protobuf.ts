@@ -1,6 +1,7 @@
 import { QgemmError } from '../errors.js';
 import type { ByteSource } from './file.js';
 import { MAX_PROTO_FIELDS, MAX_PROTO_STRING } from './limits.js';
+import { ByteWindow } from './window.js';
 
 /** A range of bytes of the file. */
 export interface Span {
@@ -34,8 +35,7 @@ const WINDOW_BYTES = 64 * 2 ** 10;
 export class ProtoReader {
   readonly source: ByteSource;
   readonly #what: string;
-  #window = new Uint8Array(0);
-  #windowStart = 0;
+  readonly #window: ByteWindow;
   #fields = 0;
   // Of the varint read last: two halves of 32 bits, and the byte after it.
   #low = 0;
@@ -44,6 +44,7 @@ export class ProtoReader {
 
   constructor(source: ByteSource, what: string) {
     this.source = source;
+    this.#window = new ByteWindow(source, WINDOW_BYTES);
     this.#what = what;
   }
 
@@ -106,21 +107,8 @@ export class ProtoReader {
 
   /** The bytes of a short range. Valid until the next call. */
   bytes({ start, end }: Span): Uint8Array {
-    const at = this.#load(start, end);
-    return this.#window.subarray(at, at + end - start);
-  }
-
-  /** Makes the window hold a range; returns where in the window it begins. */
-  #load(start: number, end: number): number {
-    if (start < this.#windowStart || end > this.#windowStart + this.#window.length) {
-      const size = Math.min(Math.max(end - start, WINDOW_BYTES), this.source.size - start);
-      if (this.#window.length !== size) this.#window = new Uint8Array(size);
-      // Should the read fail, the window must not pass for what it was meant to be.
-      this.#windowStart = Infinity;
-      this.source.readInto(this.#window, start);
-      this.#windowStart = start;
-    }
-    return start - this.#windowStart;
+    const at = this.#window.load(start, end - start);
+    return this.#window.bytes.subarray(at, at + end - start);
   }
 
   #count(): void {
@@ -156,11 +144,12 @@ export class ProtoReader {
 
   #varint(at: number, limit: number): void {
     const length = Math.min(10, limit - at);
-    const offset = this.#load(at, at + length);
+    const offset = this.#window.load(at, length);
+    const { bytes } = this.#window;
     let low = 0;
     let high = 0;
     for (let i = 0; i < length; ++i) {
-      const byte = this.#window[offset + i]!;
+      const byte = bytes[offset + i]!;
       const bits = byte & 0x7f;
       if (i < 4) low += bits * 2 ** (7 * i);
       else if (i > 4) high += bits * 2 ** (7 * i - 32);

@@ -6,6 +6,7 @@ import { isTorchLegacy, readTorchLegacy } from './pytorch-legacy.js';
 import type { TorchCodes } from './pytorch-tensors.js';
 import { isTorchArchive, readTorchArchive } from './pytorch-zip.js';
 import { safetensorsWeights } from './safetensors-weights.js';
+import type { ShardFormat } from './shards.js';
 import type { MatmulWeight, ModelSource } from './source.js';
 import { isZip, readZip } from './zip.js';
 
@@ -14,17 +15,24 @@ export function openTorchLegacy(path: string, file: FileSource): ModelSource {
   return torchModel('pytorch-legacy', path, [file], readTorchLegacy(file));
 }
 
-export function isTorch(start: Uint8Array): boolean {
+function isTorch(start: Uint8Array): boolean {
   return isZip(start) || isTorchLegacy(start);
 }
 
 /** A checkpoint whose first bytes are those of one. */
-export function readTorch(source: ByteSource): TorchCheckpoint {
+function readTorch(source: ByteSource): TorchCheckpoint {
   if (isTorchLegacy(readBytes(source, 0, Math.min(source.size, 16)))) return readTorchLegacy(source);
   const entries = readZip(source);
   if (isTorchArchive(entries)) return readTorchArchive(source, entries);
   throw new QgemmError('ERR_QGEMM_FORMAT', `${show(source.path)} must be a PyTorch checkpoint, but has no data.pkl`);
 }
+
+/** A checkpoint in several files. */
+export const torchShards: ShardFormat = {
+  recognises: isTorch,
+  read: readTorch,
+  model: (path, files, all) => torchModel('pytorch-sharded', path, files, all),
+};
 
 /** A model made of the tensors of checkpoints. Matmul weights are found as in safetensors. */
 export function torchModel(

@@ -1,19 +1,33 @@
 import { resolve } from 'node:path';
 import { findCompressed, withCodes, type CompressedTensors } from './compressed-tensors.js';
-import type { FileSource } from './file.js';
-import { readSafetensorsHeader, safetensorsTensor } from './safetensors.js';
+import type { ByteSource, FileSource } from './file.js';
+import { looksLikeSafetensors, readSafetensorsHeader, safetensorsTensor } from './safetensors.js';
 import { safetensorsWeights } from './safetensors-weights.js';
+import type { Shard, ShardFormat } from './shards.js';
 import type { ModelSource, QuantizedCodes, SourceTensor } from './source.js';
 
 /** A model in one safetensors file. */
 export function openSafetensors(path: string, file: FileSource): ModelSource {
-  const { tensors, metadata } = readSafetensorsHeader(file);
-  const named = new Map([...tensors].map(([name, entry]) => [name, safetensorsTensor(file, name, entry)] as const));
-  return safetensorsModel('safetensors', path, [file], named, metadata);
+  const { tensors, metadata } = readShard(file);
+  return safetensorsModel('safetensors', path, [file], tensors, metadata);
+}
+
+/** A model in several safetensors files. */
+export const safetensorsShards: ShardFormat = {
+  recognises: looksLikeSafetensors,
+  read: readShard,
+  model: (path, files, { tensors, metadata }) =>
+    safetensorsModel('safetensors-sharded', path, files, tensors, metadata),
+};
+
+function readShard(source: ByteSource): Shard {
+  const { tensors, metadata } = readSafetensorsHeader(source);
+  const named = [...tensors].map(([name, entry]) => [name, safetensorsTensor(source, name, entry)] as const);
+  return { tensors: new Map(named), metadata };
 }
 
 /** A model of safetensors files: what their tensors are multiplied by. */
-export function safetensorsModel(
+function safetensorsModel(
   format: string,
   path: string,
   files: readonly FileSource[],

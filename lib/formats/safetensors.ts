@@ -23,6 +23,12 @@ export interface SafetensorsHeader {
 }
 
 const LENGTH_BYTES = 8;
+const OPEN_BRACE = 0x7b;
+
+/** Whether a file begins as one does: a length below 2^32, then JSON. */
+export function looksLikeSafetensors(start: Uint8Array): boolean {
+  return start[LENGTH_BYTES] === OPEN_BRACE && start.subarray(4, LENGTH_BYTES).every((byte) => byte === 0);
+}
 
 /**
  * Reads and validates the header of a safetensors file: 8 bytes of little-endian length, then JSON, then data. Every rule
@@ -55,7 +61,7 @@ export function readSafetensorsHeader(source: ByteSource): SafetensorsHeader {
   }
   const what = `the header of ${file}`;
   const bytes = readBytes(source, LENGTH_BYTES, Number(length));
-  if (bytes[0] !== 0x7b) throw new QgemmError('ERR_QGEMM_FORMAT', `${what} must start with "{"`);
+  if (bytes[0] !== OPEN_BRACE) throw new QgemmError('ERR_QGEMM_FORMAT', `${what} must start with "{"`);
   let metadata: ReadonlyMap<string, string> = new Map();
   const tensors = new Map<string, TensorEntry>();
   parseJsonEntries(bytes, { what, integersOnly: true }, (name, value) => {

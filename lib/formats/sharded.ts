@@ -3,25 +3,21 @@ import { QgemmError, show } from '../errors.js';
 import { FileSource, readBytes, type ByteSource } from './file.js';
 import type { JsonObject } from './json.js';
 import { MAX_SHARDS, MAX_TENSORS } from './limits.js';
+import { flaxShards } from './flax.js';
 import { OneOpenFile } from './open-files.js';
 import { containedPath } from './paths.js';
-import { isTorch, readTorch, torchModel } from './pytorch.js';
-import type { TorchCodes } from './pytorch-tensors.js';
-import { readSafetensorsHeader, safetensorsTensor } from './safetensors.js';
-import { safetensorsModel } from './safetensors-model.js';
+import { torchShards } from './pytorch.js';
+import { safetensorsShards } from './safetensors-model.js';
+import type { Shard, ShardFormat } from './shards.js';
 import type { ModelSource, SourceTensor } from './source.js';
+import type { TorchCodes } from './pytorch-tensors.js';
 
-/** What one file of a model holds. */
-interface Shard {
-  readonly tensors: ReadonlyMap<string, SourceTensor>;
-  readonly metadata: ReadonlyMap<string, string>;
-  /** Of checkpoints only. */
-  readonly quantized?: ReadonlyMap<string, TorchCodes>;
-}
+/** The formats that may lie in several files: one line each. What is of no other is taken for safetensors. */
+const SHARD_FORMATS: readonly [ShardFormat, ...ShardFormat[]] = [torchShards, flaxShards, safetensorsShards];
 
 /**
- * A model in several files: `<name>.safetensors.index.json` or `pytorch_model.bin.index.json` says which tensor is in which.
- * Every file is opened and validated here; the index and the files must agree on every tensor.
+ * A model in several files: an index such as `<name>.safetensors.index.json` says which tensor is in which. Every file is
+ * opened and validated here; the index and the files must agree on every tensor.
  */
 export function openSharded(path: string, index: FileSource, json: JsonObject): ModelSource {
   const file = show(index.path);
@@ -33,13 +29,19 @@ export function openSharded(path: string, index: FileSource, json: JsonObject): 
   const metadata = new Map<string, string>();
   const quantized = new Map<string, TorchCodes>();
   const reader = new OneOpenFile();
-  let isCheckpoint = false;
+  let format: ShardFormat | undefined;
   for (const [tensor, name] of names) {
     if (!files.has(name)) {
       const source = new FileSource(containedPath(dirname(index.path), name, `a shard in ${file}`));
       files.set(name, source);
-      const shard = readShard(source, reader);
-      isCheckpoint ||= shard.quantized !== undefined;
+      const [shard, itsFormat] = readShard(source, reader);
+      format ??= itsFormat;
+      if (format !== itsFormat) {
+        throw new QgemmError(
+          'ERR_QGEMM_FORMAT',
+          `${show(name)} must be of the same format as the other files of ${file}`,
+        );
+      }
       for (const [key, value] of shard.metadata) if (!metadata.has(key)) metadata.set(key, value);
       for (const [key, codes] of shard.quantized ?? []) quantized.set(key, codes);
       for (const [key, found] of shard.tensors) {
@@ -58,24 +60,19 @@ export function openSharded(path: string, index: FileSource, json: JsonObject): 
       );
     }
   }
-  const all = [index, ...files.values()];
-  return isCheckpoint
-    ? torchModel('pytorch-sharded', path, all, { tensors, metadata, quantized })
-    : safetensorsModel('safetensors-sharded', path, all, tensors, metadata);
+  format ??= safetensorsShards; // of an index of nothing
+  return format.model(path, [index, ...files.values()], { tensors, metadata, quantized });
 }
 
-function readShard(file: FileSource, reader: OneOpenFile): Shard {
+function readShard(file: FileSource, reader: OneOpenFile): [Shard, ShardFormat] {
   const source: ByteSource = {
     path: file.path,
     size: file.size,
     readInto: (target, position) => reader.read(file, target, position),
   };
-  if (isTorch(readBytes(source, 0, Math.min(16, source.size)))) return readTorch(source);
-  const { tensors, metadata } = readSafetensorsHeader(source);
-  return {
-    tensors: new Map([...tensors].map(([name, entry]) => [name, safetensorsTensor(source, name, entry)] as const)),
-    metadata,
-  };
+  const start = readBytes(source, 0, Math.min(16, source.size));
+  const format = SHARD_FORMATS.find((line) => line.recognises(start)) ?? safetensorsShards;
+  return [format.read(source), format];
 }
 
 function readIndex(file: string, json: JsonObject): Map<string, string> {

@@ -4,7 +4,9 @@
 #include <cstring>
 
 #include "core/gguf_k_blocks.h"
+#include "core/gguf_lattice_blocks.h"
 #include "core/gguf_load.h"
+#include "core/gguf_ternary_blocks.h"
 #include "core/thread_pool.h"
 
 namespace qgemm {
@@ -70,12 +72,40 @@ void dequantize_mxfp4(const uint8_t* block, float* out) {
   for (int i = 0; i < 16; ++i) out[16 + i] = d * static_cast<float>(kFloat4Doubled[block[1 + i] >> 4]);
 }
 
-constexpr BlockFormat kFormats[] = {
-    {"Q4_0", 32, 18, dequantize_q4_0},       {"Q4_1", 32, 20, dequantize_q4_1},   {"Q5_0", 32, 22, dequantize_q5_0},
-    {"Q5_1", 32, 24, dequantize_q5_1},       {"Q8_0", 32, 34, dequantize_q8_0},   {"Q2_K", 256, 84, dequantize_q2_k},
-    {"Q3_K", 256, 110, dequantize_q3_k},     {"Q4_K", 256, 144, dequantize_q4_k}, {"Q5_K", 256, 176, dequantize_q5_k},
-    {"Q6_K", 256, 210, dequantize_q6_k},     {"Q8_K", 256, 292, dequantize_q8_k}, {"IQ4_NL", 32, 18, dequantize_iq4_nl},
-    {"IQ4_XS", 256, 136, dequantize_iq4_xs}, {"MXFP4", 32, 17, dequantize_mxfp4}};
+// Half of a float of 8 bits without a sign: 4 of exponent, 3 of mantissa. 0x7f is NaN, which ggml takes for zero.
+float half_of_ue4m3(uint8_t byte) {
+  if (byte == 0x7f) return 0;
+  const int exponent = byte >> 3 & 15;
+  const float mantissa = static_cast<float>(byte & 7);
+  if (exponent == 0) return mantissa * 0x1p-10f;
+  const uint32_t bits = static_cast<uint32_t>(exponent - 8 + 127) << 23;
+  float power;
+  std::memcpy(&power, &bits, sizeof power);
+  return (1 + mantissa / 8) * power;
+}
+
+// Four scales of one byte, then eight bytes of codes for each.
+void dequantize_nvfp4(const uint8_t* block, float* out) {
+  for (int sub_block = 0; sub_block < 4; ++sub_block) {
+    const uint8_t* codes = block + 4 + sub_block * 8;
+    const float d = half_of_ue4m3(block[sub_block]);
+    for (int i = 0; i < 8; ++i) *out++ = d * static_cast<float>(kFloat4Doubled[codes[i] & 15]);
+    for (int i = 0; i < 8; ++i) *out++ = d * static_cast<float>(kFloat4Doubled[codes[i] >> 4]);
+  }
+}
+
+constexpr BlockFormat kFormats[] = {{"Q4_0", 32, 18, dequantize_q4_0},        {"Q4_1", 32, 20, dequantize_q4_1},
+                                    {"Q5_0", 32, 22, dequantize_q5_0},        {"Q5_1", 32, 24, dequantize_q5_1},
+                                    {"Q8_0", 32, 34, dequantize_q8_0},        {"Q2_K", 256, 84, dequantize_q2_k},
+                                    {"Q3_K", 256, 110, dequantize_q3_k},      {"Q4_K", 256, 144, dequantize_q4_k},
+                                    {"Q5_K", 256, 176, dequantize_q5_k},      {"Q6_K", 256, 210, dequantize_q6_k},
+                                    {"Q8_K", 256, 292, dequantize_q8_k},      {"IQ4_NL", 32, 18, dequantize_iq4_nl},
+                                    {"IQ4_XS", 256, 136, dequantize_iq4_xs},  {"MXFP4", 32, 17, dequantize_mxfp4},
+                                    {"NVFP4", 64, 36, dequantize_nvfp4},      {"IQ1_S", 256, 50, dequantize_iq1_s},
+                                    {"IQ1_M", 256, 56, dequantize_iq1_m},     {"IQ2_XXS", 256, 66, dequantize_iq2_xxs},
+                                    {"IQ2_XS", 256, 74, dequantize_iq2_xs},   {"IQ2_S", 256, 82, dequantize_iq2_s},
+                                    {"IQ3_XXS", 256, 98, dequantize_iq3_xxs}, {"IQ3_S", 256, 110, dequantize_iq3_s},
+                                    {"TQ1_0", 256, 54, dequantize_tq1_0},     {"TQ2_0", 256, 66, dequantize_tq2_0}};
 
 // Values per task of the pool: 64 KiB of float32, so that handing it over costs nothing beside it.
 constexpr size_t kTaskElements = 16384;

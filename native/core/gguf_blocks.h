@@ -10,7 +10,7 @@ namespace qgemm {
 /// A block format of GGUF: `elements` neighbouring values of a row share scales and lie in `bytes` bytes.
 struct BlockFormat {
   const char* name;  // as ggml spells it: Q4_K
-  size_t elements;   // 32 or 256
+  size_t elements;   // 32, 64 or 256
   size_t bytes;
   void (*dequantize)(const uint8_t* block, float* out);
 };

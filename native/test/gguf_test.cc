@@ -8,6 +8,7 @@
 
 #include "core/float16.h"
 #include "core/gguf_blocks.h"
+#include "core/gguf_lattices.h"
 #include "core/tensor_stats.h"
 #include "test/guarded.h"
 #include "test/harness.h"
@@ -86,6 +87,87 @@ float mxfp4(const uint8_t* b, size_t i) {
   return code > 8 ? -magnitude : magnitude;
 }
 
+float nvfp4(const uint8_t* b, size_t i) {
+  const float magnitudes[8] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6};
+  const uint32_t code = nibble(b, 4, i, 8), scale = bits(b, i / 16, 0, 7);
+  const int exponent = static_cast<int>(scale >> 3);
+  const float significand = static_cast<float>(scale & 7) / 8 + (exponent == 0 ? 0.0f : 1.0f);
+  const float d = b[i / 16] == 0x7f ? 0 : std::ldexp(significand, exponent == 0 ? -6 : exponent - 7);
+  return code > 8 ? -(d * magnitudes[code & 7]) : d * magnitudes[code & 7];
+}
+
+// A byte is a fraction of 256, in base 3: the first digit is that of a third.
+float tq1_0(const uint8_t* b, size_t i) {
+  const size_t at = i < 160 ? i % 32 : i < 240 ? 32 + (i - 160) % 16 : 48 + (i - 240) % 4;
+  const size_t place = i < 160 ? i / 32 : i < 240 ? (i - 160) / 16 : (i - 240) / 4;
+  uint32_t fraction = b[at];
+  for (size_t k = 0; k < place; ++k) fraction = fraction * 3 % 256;
+  return half_at(b, 52) * (static_cast<float>(fraction * 3 / 256) - 1);
+}
+
+// The eighth sign makes their number even.
+bool negative(uint32_t seven, size_t i) {
+  uint32_t count = 0;
+  for (size_t k = 0; k < 7; ++k) count += seven >> k & 1;
+  return (i < 7 ? seven >> i & 1 : count % 2) != 0;
+}
+
+float iq2(const uint16_t* lattice, uint32_t code, size_t i, float d, uint32_t scale, bool minus) {
+  const float values[3] = {8, 25, 43};
+  const float value = d * (static_cast<float>(scale) + 0.5f) / 4 * values[lattice[code] >> (i % 8 * 2) & 3];
+  return minus ? -value : value;
+}
+
+float iq2_xxs(const uint8_t* b, size_t i) {
+  const size_t group = 2 + i / 32 * 8, part = i % 32 / 8;
+  const bool minus = negative(bits(b, group + 4, part * 7, 7), i % 8);
+  return iq2(kIq2XxsLattice, b[group + part], i, half_at(b, 0), bits(b, group + 4, 28, 4), minus);
+}
+
+float iq2_xs(const uint8_t* b, size_t i) {
+  const bool minus = negative(bits(b, 2 + i / 8 * 2, 9, 7), i % 8);
+  return iq2(kIq2XsLattice, bits(b, 2 + i / 8 * 2, 0, 9), i, half_at(b, 0), bits(b, 66, i / 16 * 4, 4), minus);
+}
+
+float iq2_s(const uint8_t* b, size_t i) {
+  const uint32_t code = b[2 + i / 8] | bits(b, 66, i / 8 * 2, 2) << 8;
+  return iq2(kIq2SLattice, code, i, half_at(b, 0), bits(b, 74, i / 16 * 4, 4), bits(b, 34, i, 1) != 0);
+}
+
+float iq3_xxs(const uint8_t* b, size_t i) {
+  const float values[8] = {4, 12, 20, 28, 36, 44, 52, 62};
+  const size_t group = 66 + i / 32 * 4;
+  const float d = half_at(b, 0) * (static_cast<float>(bits(b, group, 28, 4)) + 0.5f) / 2;
+  const float value = d * values[kIq3XxsLattice[b[2 + i / 4]] >> (i % 4 * 4) & 7];
+  return negative(bits(b, group, i % 32 / 8 * 7, 7), i % 8) ? -value : value;
+}
+
+float iq3_s(const uint8_t* b, size_t i) {
+  const uint32_t point = kIq3SLattice[b[2 + i / 4] | bits(b, 66, i / 4, 1) << 8];
+  const float d = half_at(b, 0) * static_cast<float>(1 + 2 * bits(b, 106, i / 32 * 4, 4));
+  const float value = d * static_cast<float>(1 + 2 * (point >> (i % 4 * 4) & 7));
+  return bits(b, 74, i, 1) != 0 ? -value : value;
+}
+
+float iq1(float d, uint32_t code, size_t i, uint32_t scale, bool lower) {
+  const float point = static_cast<float>(kIq1Lattice[code] >> (i % 8 * 2) & 3) - 1;
+  return d * static_cast<float>(2 * scale + 1) * (point + (lower ? -0.125f : 0.125f));
+}
+
+float iq1_s(const uint8_t* b, size_t i) {
+  const size_t packed = 34 + i / 32 * 2;
+  const uint32_t code = b[2 + i / 8] | bits(b, packed, i % 32 / 8 * 3, 3) << 8;
+  return iq1(half_at(b, 0), code, i, bits(b, packed, 12, 3), bits(b, packed, 15, 1) != 0);
+}
+
+float iq1_m(const uint8_t* b, size_t i) {
+  uint32_t half = 0;
+  for (size_t k = 0; k < 4; ++k) half |= bits(b, 48 + 2 * k, 12, 4) << (4 * k);
+  const uint32_t code = b[i / 8] | bits(b, 32, i / 8 * 4, 3) << 8;
+  const uint32_t scale = bits(b, 48 + i / 64 * 2, i % 64 / 16 * 3, 3);
+  return iq1(float16_to_float32(static_cast<uint16_t>(half)), code, i, scale, bits(b, 32, i / 8 * 4 + 3, 1) != 0);
+}
+
 struct Definition {
   const char* name;
   std::vector<size_t> halves;  // where float16 fields lie
@@ -119,7 +201,21 @@ const std::vector<Definition>& definitions() {
       {"Q6_K", {208}, q6_k},
       {"Q8_K", {}, q8_k},
       {"IQ4_XS", {0}, iq4_xs},
-      {"MXFP4", {}, mxfp4}};
+      {"MXFP4", {}, mxfp4},
+      {"NVFP4", {}, nvfp4},
+      {"TQ1_0", {52}, tq1_0},
+      {"TQ2_0",
+       {64},
+       [](auto b, auto i) {
+         return half_at(b, 64) * (static_cast<float>(bits(b, i / 128 * 32 + i % 32, i % 128 / 32 * 2, 2)) - 1);
+       }},
+      {"IQ1_S", {0}, iq1_s},
+      {"IQ1_M", {54}, iq1_m},
+      {"IQ2_XXS", {0}, iq2_xxs},
+      {"IQ2_XS", {0}, iq2_xs},
+      {"IQ2_S", {0}, iq2_s},
+      {"IQ3_XXS", {0}, iq3_xxs},
+      {"IQ3_S", {0}, iq3_s}};
   return all;
 }
 

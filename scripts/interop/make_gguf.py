@@ -32,6 +32,16 @@ SCALES = {
     Type.IQ4_NL: [(0, 2)],
     Type.IQ4_XS: [(0, 2)],
     Type.MXFP4: [],
+    Type.NVFP4: [],
+    Type.IQ1_S: [(0, 2)],
+    Type.IQ1_M: [(54, 2)],  # the upper quarter of d
+    Type.IQ2_XXS: [(0, 2)],
+    Type.IQ2_XS: [(0, 2)],
+    Type.IQ2_S: [(0, 2)],
+    Type.IQ3_XXS: [(0, 2)],
+    Type.IQ3_S: [(0, 2)],
+    Type.TQ1_0: [(52, 2)],
+    Type.TQ2_0: [(64, 2)],
 }
 PLAIN = {
     "F32": np.float32,

@@ -1,6 +1,7 @@
 import { CATALOGUE } from '../hostile/catalogue.js';
 import type { FolderCase } from '../hostile/folder-cases.js';
 import { soundPackedFile } from '../hostile/packed-cases.js';
+import { array, chunked, ext, ndarray, pack } from '../support/flax.js';
 import { ggufBytes, kv, text } from '../support/gguf.js';
 import { f32, safetensorsBytes, values } from '../support/safetensors.js';
 import { graphTopology, tfjsFiles } from '../support/tfjs.js';
@@ -20,6 +21,14 @@ const SOUND: Readonly<Record<string, Files>> = {
   'TensorFlow.js': tfjsFiles(graphTopology([{ name: 'w', op: 'Const' }]), [
     { name: 'w', shape: [2, 3], dtype: 'float32', data: values(6) },
   ]),
+  Flax: {
+    'flax_model.msgpack': pack({
+      params: { fc: { kernel: ndarray([2, 3], values(6)), bias: ndarray([3], values(3)) } },
+      table: chunked([2, 2], [ndarray([3], values(3)), ndarray([1], values(1))]),
+      step: ndarray([], values(1), 'float32', 3),
+      z: ext(2, array([0.5, 1.5])),
+    }),
+  },
   GGUF: {
     'model.gguf': ggufBytes({
       keys: [kv('general.name', 8, text('x'))],

@@ -1,4 +1,6 @@
+import { compressedCases } from './compressed-cases.js';
 import { shardedCases, tfjsCases, type FolderCase } from './folder-cases.js';
+import { flaxCases } from './flax-cases.js';
 import { ggufCases } from './gguf-cases.js';
 import { onnxCases } from './onnx-cases.js';
 import { packedCases } from './packed-cases.js';
@@ -10,7 +12,10 @@ const asFiles =
   (name: string) =>
   (one: HostileCase): FolderCase => ({ name: one.name, code: one.code, files: { [name]: one.bytes } });
 
-/** Every malformed model that must be refused, by format. The first file of each is the one that is opened. */
+/**
+ * Every malformed model that must be refused, by format: one line each, which the tests of refusal, of memory and time, and
+ * the fuzzing take. The first file of each is the one that is opened.
+ */
 export const CATALOGUE: Readonly<Record<string, readonly FolderCase[]>> = {
   safetensors: safetensorsCases.map(asFiles('model.safetensors')),
   'safetensors in shards': shardedCases,
@@ -18,8 +23,10 @@ export const CATALOGUE: Readonly<Record<string, readonly FolderCase[]>> = {
   'TensorFlow.js': tfjsCases,
   GGUF: ggufCases.map(asFiles('model.gguf')),
   ONNX: onnxCases,
-  zip: zipCases.map(asFiles('model.bin')),
+  Flax: flaxCases.map(asFiles('flax_model.msgpack')),
+  'compressed-tensors': compressedCases.map(asFiles('model.safetensors')),
+  zip: zipCases.map(asFiles('model.npz')),
   NumPy: npyCases.map(asFiles('model.npy')),
-  pickle: pickleCases.map(asFiles('model.bin')),
+  pickle: pickleCases.map(asFiles('model.pt')),
   'PyTorch checkpoint': checkpointCases.map(asFiles('model.pt')),
 };

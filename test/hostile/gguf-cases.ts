@@ -105,7 +105,7 @@ export const ggufCases: HostileCase[] = [
   tensor('shape whose product overflows 2^53', LIMIT, { dims: [2 ** 27, 2 ** 27] }),
   tensor('type 7000', FORMAT, { type: 7000 }),
   tensor('type that is no longer used', DTYPE, { type: 4 }),
-  tensor('type IQ2_XXS', DTYPE, { type: 16 }),
+  tensor('type Q8_1, of activations', DTYPE, { type: 9 }),
   tensor('row that is no multiple of a block', FORMAT, { type: 8, dims: [33] }),
   tensor('row that is no multiple of a large block', FORMAT, { type: 12, dims: [32, 8], data: new Uint8Array(144) }),
   tensor('scalar of a block type', FORMAT, { type: 8, dims: [] }),

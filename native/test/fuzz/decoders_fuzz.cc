@@ -35,9 +35,10 @@ void fuzz_nibbles(uint8_t argument, const uint8_t* data, size_t size) {
 }
 
 void fuzz_blocks(uint8_t argument, const uint8_t* data, size_t size) {
-  static const char* const kFormats[] = {"Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0",
-                                         "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"};
-  const qgemm::BlockFormat* format = qgemm::find_block_format(kFormats[argument % 10]);
+  static const char* const kFormats[] = {"Q4_0",    "Q4_1",   "Q5_0",  "Q5_1",  "Q8_0",  "Q2_K",   "Q3_K",    "Q4_K",
+                                         "Q5_K",    "Q6_K",   "Q8_K",  "TQ1_0", "TQ2_0", "MXFP4",  "NVFP4",   "IQ1_S",
+                                         "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ1_M", "IQ3_S", "IQ4_NL", "IQ3_XXS", "IQ4_XS"};
+  const qgemm::BlockFormat* format = qgemm::find_block_format(kFormats[argument % 24]);
   if (format == nullptr || size < format->bytes) return;
   const size_t values = size / format->bytes * format->elements;
   const size_t first = argument % format->elements;
