@@ -9,8 +9,8 @@ if (launcher) process.execPath = launcher;
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // They need files that Python packages make or hold, or a browser: npm run test:interop, test:models, test:browser.
-    exclude: ['test/interop/**', 'test/models/**', 'test/browser/**'],
+    // They need Python packages, or a browser: npm run test:interop, test:models, test:vllm, test:browser.
+    exclude: ['test/interop/**', 'test/models/**', 'test/vllm/**', 'test/browser/**'],
     setupFiles: ['test/setup/launcher.ts'],
     pool: 'forks',
     testTimeout: launcher ? 300_000 : 60_000,

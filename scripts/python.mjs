@@ -22,14 +22,14 @@ export function installedPython(name, requirements) {
   return existsSync(installed) ? interpreter : undefined;
 }
 
-/** The interpreter of `.cache/<name>`, which has what the requirements file says. */
-export function python(name, requirements) {
+/** The interpreter of `.cache/<name>`, which has what the requirements file says; `options` go to `pip install`. */
+export function python(name, requirements, options = []) {
   const { folder, interpreter, installed } = environment(name, requirements);
   if (existsSync(installed)) return interpreter;
   const system = process.env.PYTHON ?? 'python3';
   need(system, 'python3 python3-venv');
   run(system, ['-m', 'venv', '--clear', folder]);
-  run(interpreter, [...pip, 'install', '-r', requirements]);
+  run(interpreter, [...pip, 'install', ...options, '-r', requirements]);
   writeFileSync(installed, '');
   return interpreter;
 }

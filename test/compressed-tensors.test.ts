@@ -88,6 +88,17 @@ describe('--format compressed-tensors', () => {
     });
   });
 
+  it('names lm_head, which vLLM has as another class than Linear, where it is quantized', async () => {
+    const tensors = { 'model.a.weight': floats, 'lm_head.weight': floats };
+    const input = writeSafetensors(join(folder, 'x.safetensors'), tensors);
+    await convert(input, output, { format: 'compressed-tensors' });
+    const config = JSON.parse(readFileSync(join(output, 'config.json'), 'utf8')) as Record<string, object>;
+    expect(config['quantization_config']).toMatchObject({
+      ignore: ['re:(.*[.])?decoder$', 're:(.*[.])?vocab_projector$'],
+      config_groups: { group_0: { targets: ['lm_head', 'Linear'] } },
+    });
+  });
+
   it('the output is a new or an empty folder', async () => {
     writeModelFolder();
     mkdirSync(output);

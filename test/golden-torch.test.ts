@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import {
   chooseQParams,
   dequantize,
+  quantize,
   quantizePerChannel,
   quantizePerTensor,
   type QuantizedDType,
@@ -79,5 +80,33 @@ describe('torch 1.13 golden values, _choose_qparams_per_tensor', () => {
     const result = chooseQParams(Float32Array.of(c.min, c.max), [2], options);
     expect(result.scales[0]).toBe(Math.fround(c.scale));
     expect(result.zeroPoints[0]).toBe(c.zp);
+  });
+});
+
+interface Ties {
+  readonly scales: number[];
+  readonly zeroPoints: number[];
+  readonly codes: number[];
+}
+
+describe('half-way values with zero points, PyTorch 1.13 to 2.15 but for 2.13', () => {
+  const text = readFileSync(join(__dirname, 'golden', 'torch-ties.json'), 'utf8');
+  const ties = JSON.parse(text) as { shape: number[]; x: number[] } & Record<'per-tensor' | 'per-channel', Ties>;
+
+  test.each(['per-tensor', 'per-channel'] as const)('observer and codes, %s', (granularity) => {
+    const { scales, zeroPoints, codes } = ties[granularity];
+    const options = { dtype: 'int8', symmetric: false, granularity, numerics: 'torch' } as const;
+    const q = quantize(Float32Array.from(ties.x), ties.shape, options);
+    expect(Array.from(q.scales)).toEqual(scales);
+    expect(Array.from(q.zeroPoints)).toEqual(zeroPoints);
+    expect(Array.from(q.data)).toEqual(codes);
+    // With the zero point added before rounding, these would be other codes.
+    const other = ties.x.filter((x, i) => {
+      const channel = granularity === 'per-tensor' ? 0 : Math.floor(i / ties.shape[1]!);
+      const sum = x / scales[channel]! + zeroPoints[channel]!;
+      const even = sum % 1 === 0 ? sum : 2 * Math.round(sum / 2);
+      return Math.abs(sum % 1) === 0.5 && even !== codes[i];
+    });
+    expect(other.length).toBeGreaterThan(granularity === 'per-tensor' ? 20 : 200);
   });
 });

@@ -28,6 +28,9 @@ function readConfig(path: string): Map<string, JsonValue> {
   }
 }
 
+/** An output layer, which in vLLM is no `Linear`: quantized, it must be a target by its name. */
+const OUTPUT_LAYER = /^(?:.*[.])?lm_head$/;
+
 /**
  * Output layers that share the embedding's weight, which then is in no file under their own name: as `Linear` modules they would
  * be taken for quantized ones, and their scales be missing.
@@ -46,8 +49,9 @@ function quantizationConfig(plan: Plan): object {
   const entries = [...groups.values()].map(({ rule, modules }, index) => [
     `group_${index}`,
     {
-      // By their class where all are alike; what is not quantized is ignored by name.
-      targets: groups.size === 1 ? ['Linear'] : modules,
+      // By their class where all are alike; what is not quantized is ignored by name. (The name first: compressed-tensors warns
+      // of targets that match nothing that is left.)
+      targets: groups.size === 1 ? [...modules.filter((name) => OUTPUT_LAYER.test(name)), 'Linear'] : modules,
       weights: codes(rule.symmetric, rule.granularity === 'per-tensor' ? 'tensor' : 'channel', false),
       input_activations: codes(rule.activations === 'symmetric', 'token', true),
       output_activations: null,

@@ -40,40 +40,60 @@ async function expectSame(floats: string, theirs: string, options: ConvertOption
 
 const GRANULARITIES = ['per-channel', 'per-tensor'] as const;
 
+interface DifferingCode {
+  readonly name: string;
+  readonly value: number;
+  readonly scale: number;
+  readonly zeroPoint: number;
+  readonly ours: number;
+  readonly theirs: number;
+}
+
+/** Quantizes asymmetrically as a file of PyTorch says that it has, expects the same scales and zero points, and compares codes. */
+async function differingCodes(granularity: 'per-channel' | 'per-tensor', file: string): Promise<DifferingCode[]> {
+  const floats = openModel(numerics('float.safetensors'));
+  const output = join(temporaryFolder(), 'ours');
+  const options = { numerics: 'torch', granularity, symmetric: false, format: 'compressed-tensors' } as const;
+  await convert(numerics('float.safetensors'), output, options);
+  const [ours, theirs] = [openModel(output), openModel(numerics(file))];
+  expect([ours.matmuls.size, theirs.matmuls.size]).toEqual([9, 9]);
+  return [...ours.matmuls].flatMap(([name, { k, quantized }]) => {
+    const expected = theirs.matmuls.get(name)!.quantized!;
+    const [scales, zeroPoints] = [quantized!.readScales(), quantized!.readZeroPoints()!];
+    expect([name, scales]).toEqual([name, expected.readScales()]);
+    expect([name, zeroPoints]).toEqual([name, expected.readZeroPoints() ?? new Int32Array(scales.length)]);
+    const [a, b] = [quantized!, expected].map(({ codes }) => new Int8Array(readTensor(codes).buffer));
+    const values = readFloat32(floats.tensors.get(name)!);
+    expect([a!.length, b!.length]).toEqual([values.length, values.length]);
+    const differing = Array.from(values.keys()).filter((i) => a![i] !== b![i]);
+    return differing.map((i) => {
+      const channel = scales.length === 1 ? 0 : Math.floor(i / k);
+      const [scale, zeroPoint] = [scales[channel]!, zeroPoints[channel]!];
+      return { name, value: values[i]!, scale, zeroPoint, ours: a![i]!, theirs: b![i]! };
+    });
+  });
+}
+
 describe('--numerics torch gives the codes of PyTorch', () => {
   it.each(GRANULARITIES)('observers, symmetric, %s', async (granularity) => {
     const theirs = numerics(`torch-${granularity}-symmetric.pt`);
-    await expectSame(numerics('float.safetensors'), theirs, { numerics: 'torch', granularity }, 8);
+    await expectSame(numerics('float.safetensors'), theirs, { numerics: 'torch', granularity }, 9);
   });
 
-  // PyTorch 2.13 adds zero points before it rounds, earlier versions (and we) after: half-way values may go the other way.
-  it.each(GRANULARITIES)('observers, asymmetric, but for half-way values, %s', async (granularity) => {
-    const folder = temporaryFolder();
-    const floats = openModel(numerics('float.safetensors'));
-    const output = join(folder, 'ours');
-    const options = { numerics: 'torch', granularity, symmetric: false } as const;
-    await convert(numerics('float.safetensors'), output, { ...options, format: 'compressed-tensors' });
-    const ours = openModel(output);
-    const theirs = openModel(numerics(`torch-${granularity}-asymmetric.pt`));
-    expect([ours.matmuls.size, theirs.matmuls.size]).toEqual([8, 8]);
-    let differing = 0;
-    for (const [name, { k, quantized }] of ours.matmuls) {
-      const expected = theirs.matmuls.get(name)!.quantized!;
-      const [scales, zeroPoints] = [quantized!.readScales(), quantized!.readZeroPoints()!];
-      expect([name, scales]).toEqual([name, expected.readScales()]);
-      expect([name, zeroPoints]).toEqual([name, expected.readZeroPoints() ?? new Int32Array(scales.length)]);
-      const [a, b] = [quantized!, expected].map(({ codes }) => new Int8Array(readTensor(codes).buffer));
-      const values = readFloat32(floats.tensors.get(name)!);
-      for (let i = 0; i < a!.length; i++) {
-        if (a![i] === b![i]) continue;
-        const channel = scales.length === 1 ? 0 : Math.floor(i / k);
-        const scaled = Math.fround(values[i]! * Math.fround(1 / scales[channel]!));
-        const sum = Math.fround(scaled + zeroPoints[channel]!);
-        expect([name, i, Math.abs(sum % 1), Math.abs(a![i]! - b![i]!)]).toEqual([name, i, 0.5, 1]);
-        differing += 1;
-      }
+  it.each(GRANULARITIES)('observers, asymmetric, half-way values too, %s', async (granularity) => {
+    expect(await differingCodes(granularity, `torch-${granularity}-asymmetric.pt`)).toEqual([]);
+  });
+
+  // quantize_per_* of 2.13 adds zero points before it rounds: half-way values go the other way. Releases before and after give
+  // what we give (docs/quantization.md), for which test/golden/torch-ties.json stands.
+  it.each(GRANULARITIES)('the kernels of 2.13, asymmetric, but for half-way values, %s', async (granularity) => {
+    const differing = await differingCodes(granularity, `torch-2.13-${granularity}.pt`);
+    const others = differing.filter(({ name }) => name !== 'halves.weight');
+    expect([differing.length > 50, others.length < 10]).toEqual([true, true]);
+    for (const { value, scale, zeroPoint, ours, theirs } of differing) {
+      const sum = Math.fround(Math.fround(value * Math.fround(1 / scale)) + zeroPoint);
+      expect([Math.abs(sum % 1), Math.abs(ours - theirs)]).toEqual([0.5, 1]);
     }
-    expect(differing).toBeLessThan(10);
   });
 
   it.each(GRANULARITIES)('quantize_dynamic, %s', async (granularity) => {
