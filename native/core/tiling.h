@@ -6,6 +6,7 @@
 #include "core/aligned_buffer.h"
 #include "core/cpu.h"
 #include "core/thread_pool.h"
+#include "kernels/kernel.h"
 
 namespace qgemm {
 
@@ -21,7 +22,7 @@ struct Tiling {
   size_t mr, nr;         // register tile
   size_t threads;        // that may take part
   size_t block_rows;     // multiple of mr
-  size_t group_columns;  // multiple of nr and of the panel width
+  size_t group_columns;  // multiple of the panel width
   size_t row_blocks, column_groups;
 
   size_t tasks() const { return row_blocks * column_groups; }
@@ -38,6 +39,19 @@ struct TilingRequest {
   size_t row_bytes;      // of one row of activations, as kernels read it
   size_t weights_bytes;  // of all panels
 };
+
+/// Few groups of a wide tile leave some threads one more than others: then there are as many more groups, narrower and
+/// of equal width, as make it even, unless they would have less than `least_work`.
+inline void share_columns_evenly(Tiling* tiling, size_t work_per_column, size_t least_work) {
+  const auto tasks = [&](size_t groups) { return tiling->row_blocks * groups; };
+  size_t groups = std::max(tiling->column_groups, size_t{1});
+  if (tasks(groups) >= 4 * tiling->threads) return;
+  while (tasks(groups) % tiling->threads != 0) ++groups;
+  const size_t columns = round_up((tiling->n + groups - 1) / groups, kPanelColumns);
+  if (columns * work_per_column < least_work) return;
+  tiling->group_columns = columns;
+  tiling->column_groups = (tiling->n + columns - 1) / columns;
+}
 
 inline Tiling make_tiling(const TilingRequest& r) {
   // A task below this many multiply-adds costs more to hand out than to do (some microseconds).
@@ -63,6 +77,7 @@ inline Tiling make_tiling(const TilingRequest& r) {
   const size_t steps = std::max((kMinTask + work_per_step - 1) / work_per_step, size_t{1});
   tiling.group_columns = std::min(steps * step, round_up(r.n, step));
   tiling.column_groups = (r.n + tiling.group_columns - 1) / tiling.group_columns;
+  share_columns_evenly(&tiling, std::max(std::min(r.m, tiling.block_rows) * r.k, size_t{1}), kMinTask);
   return tiling;
 }
 
