@@ -16,6 +16,7 @@
       "native/core/gguf_blocks.cc",
       "native/core/gguf_k_blocks.cc",
       "native/core/gguf_quantize.cc",
+      "native/core/large_pairs.cc",
       "native/core/matmul_integer.cc",
       "native/core/matmul_quantized.cc",
       "native/core/pack.cc",

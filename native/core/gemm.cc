@@ -30,6 +30,8 @@ void prefetch_tile(const void* c, size_t rows, size_t row_stride, size_t row_byt
 // as fast from level 3 and memory then, Zen 4 up to a third slower. They are told apart by their level-2 caches.
 bool few_rows_gain_from_asking() { return cpu_caches().l2 >= size_t{2} << 20; }
 
+bool adds_in_16_bits(const Kernel<GemmU8S8Fn>& kernel) { return kernel.features == kAvx2; }
+
 // One multiplication by int8 weights: what its blocks have in common.
 class Int8Gemm {
  public:
@@ -43,6 +45,7 @@ class Int8Gemm {
         value_bytes_(epilogue.output ? 1 : sizeof(float)),
         y_is_far_(m * w_.n * value_bytes_ > cpu_caches().l2 / 2),
         ask_ahead_(w_.panels_bytes() > 4 * cpu_caches().l2),
+        large_pairs_(adds_in_16_bits(kernel_) ? w_.large_pairs.get(w_) : nullptr),
         few_rows_ask_(m < kFewRows && w_.panels_bytes() > cpu_caches().l2 / 2 && few_rows_gain_from_asking()) {}
 
   const Tiling& tiling() const { return tiling_; }
@@ -59,6 +62,7 @@ class Int8Gemm {
     args.epilogue.activation = epilogue_.activation;
     args.epilogue.output = epilogue_.output;
     args.ask_ahead = few_rows_ask_;
+    args.large_pairs = large_pairs_;
     // Weights that do not come from the nearer caches are asked for one panel ahead, by the last whole tile of the
     // block: all its other tiles find theirs there.
     const size_t whole = (block.row1 - block.row0) / kernel_.mr * kernel_.mr;
@@ -69,6 +73,7 @@ class Int8Gemm {
       args.n = n;
       args.a = rows.q + from * rows.lda;
       args.b = panel_of(col) + col % kPanelColumns * 4;
+      args.panel = col / kPanelColumns;
       args.next = row == asking && col + n < w_.n ? panel_of(col + n) : nullptr;
       args.c = static_cast<char*>(y_) + to * value_bytes_;
       args.a_scales = rows.scales + from;
@@ -97,7 +102,9 @@ class Int8Gemm {
   const Kernel<GemmU8S8Fn>& kernel_;
   Tiling tiling_;
   size_t value_bytes_;
-  bool y_is_far_, ask_ahead_, few_rows_ask_;
+  bool y_is_far_, ask_ahead_;
+  const LargePairs* large_pairs_;
+  bool few_rows_ask_;
 };
 
 template <typename Gemm>
