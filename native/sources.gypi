@@ -19,6 +19,7 @@
       "native/core/gguf_lattices.cc",
       "native/core/gguf_quantize.cc",
       "native/core/gguf_ternary_blocks.cc",
+      "native/core/large_pairs.cc",
       "native/core/matmul_integer.cc",
       "native/core/matmul_quantized.cc",
       "native/core/pack.cc",

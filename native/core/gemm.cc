@@ -31,6 +31,8 @@ void prefetch_tile(const void* c, size_t rows, size_t row_stride, size_t row_byt
 // told apart by their level-2 caches.
 bool asking_is_free() { return cpu_caches().l2 >= size_t{2} << 20; }
 
+bool adds_in_16_bits(const Kernel<GemmU8S8Fn>& kernel) { return kernel.features == kAvx2; }
+
 // One multiplication by int8 weights: what its blocks have in common.
 class Int8Gemm {
  public:
@@ -44,6 +46,7 @@ class Int8Gemm {
         value_bytes_(epilogue.output ? 1 : sizeof(float)),
         y_is_far_(m * w_.n * value_bytes_ > cpu_caches().l2 / 2),
         ask_ahead_(w_.panels_bytes() > (asking_is_free() ? cpu_caches().l2 / 2 : 4 * cpu_caches().l2)),
+        large_pairs_(adds_in_16_bits(kernel_) ? w_.large_pairs.get(w_) : nullptr),
         few_rows_ask_(m < kFewRows && ask_ahead_ && asking_is_free()) {
     tiling_.even_tails = !ask_ahead_;  // whole tiles ask
   }
@@ -62,6 +65,7 @@ class Int8Gemm {
     args.epilogue.activation = epilogue_.activation;
     args.epilogue.output = epilogue_.output;
     args.ask_ahead = few_rows_ask_;
+    args.large_pairs = large_pairs_;
     // Weights that do not come from the nearer caches are asked for one panel ahead, by the last whole tiles of the
     // block, half by each of two: all its other tiles find theirs there.
     const size_t mr = kernel_.mr, whole = ask_ahead_ ? (block.row1 - block.row0) / mr : 0;
@@ -72,6 +76,7 @@ class Int8Gemm {
       args.n = n;
       args.a = rows.q + from * rows.lda;
       args.b = panel_of(col) + col % kPanelColumns * 4;
+      args.panel = col / kPanelColumns;
       args.next = nullptr;
       if (whole != 0 && col + n < w_.n && (row == asks_last || (whole > 1 && row + mr == asks_last))) {
         args.next = panel_of(col + n) + (row == asks_last ? 0 : 64);
@@ -104,7 +109,9 @@ class Int8Gemm {
   const Kernel<GemmU8S8Fn>& kernel_;
   Tiling tiling_;
   size_t value_bytes_;
-  bool y_is_far_, ask_ahead_, few_rows_ask_;
+  bool y_is_far_, ask_ahead_;
+  const LargePairs* large_pairs_;
+  bool few_rows_ask_;
 };
 
 template <typename Gemm>

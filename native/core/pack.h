@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "core/aligned_buffer.h"
+#include "core/large_pairs.h"
 #include "core/status.h"
 #include "kernels/kernel.h"
 
@@ -35,6 +36,7 @@ struct PackedWeights {
   const int32_t* column_sums = nullptr;
   const int32_t* zero_points = nullptr;
   std::shared_ptr<void> owner;  // what keeps the arrays alive: a buffer of ours or a file mapping
+  LargePairsCache large_pairs;  // int8 only, for kernels that add in 16 bits
 
   size_t padded_n() const { return round_up(n, kPanelColumns); }
   size_t padded_k() const { return scheme == Scheme::float32 ? k : round_up(k, kPaddedK); }

@@ -44,17 +44,16 @@ struct TilingRequest {
 /// A task below this many multiply-adds costs more to hand out than to do (some microseconds).
 constexpr size_t kMinTask = size_t{1} << 19;
 
-/// Columns of one task. Where threads share the columns, each gets equally many: few groups become a multiple of the
-/// threads, if need be with a register tile that is not full at the end of each.
+/// Columns of one task. Where threads share few groups of columns, each gets equally many: groups are then as narrow as
+/// that needs, if need be with a register tile that is not full at the end of each.
 inline size_t group_columns(const TilingRequest& r, size_t work_per_column, size_t threads, bool threads_have_rows) {
   const size_t tile = std::max<size_t>(r.nr, kPanelColumns);
   const size_t least = round_up((kMinTask + work_per_column - 1) / work_per_column, tile);
-  if (least >= r.n) return round_up(r.n, tile);
-  const size_t groups = (r.n + least - 1) / least;
-  if (threads_have_rows || groups < threads || groups >= 4 * threads) return least;
-  const size_t even = groups - groups % threads, columns = (r.n + even - 1) / even;
-  const size_t whole_tiles = round_up(columns, tile);
-  return (r.n + whole_tiles - 1) / whole_tiles == even ? whole_tiles : round_up(columns, kPanelColumns);
+  const size_t whole_tiles = std::min(least, round_up(r.n, tile)), groups = (r.n + whole_tiles - 1) / whole_tiles;
+  if (threads_have_rows || groups >= 4 * threads) return whole_tiles;
+  const size_t most = std::max(r.n * work_per_column / kMinTask, size_t{1});
+  const size_t even = std::min(round_up(groups, threads), most < threads ? most : most / threads * threads);
+  return round_up((r.n + even - 1) / even, kPanelColumns);
 }
 
 inline Tiling make_tiling(const TilingRequest& r) {

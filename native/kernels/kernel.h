@@ -44,6 +44,32 @@ struct EpilogueArgs {
   const OutputCodes* output;  // c is then bytes; null: c is float32
 };
 
+/// Kernels whose instructions add two products in 16 bits, where they saturate, keep activations within a window of
+/// codes (gemm_u8s8f32_avx2.cc). Only pairs of weights of a larger sum than kMaxPairSum can then leave 16 bits.
+enum : int { kActivationWindow = 190, kMaxPairSum = 32767 / kActivationWindow };
+/// Large pairs are listed for this many steps of k and columns at a time.
+enum : size_t { kPairDepth = 768, kPairColumns = 4 * kPanelColumns };
+
+/// Weights k and k + 1 of one column, k even, whose sum is above kMaxPairSum or below its negative.
+struct LargePair {
+  uint16_t column;  // of the matrix, modulo 2^16
+  int8_t weights[2];
+};
+
+/// The large pairs of kPairDepth steps of k and kPairColumns columns, in the order of k.
+struct LargePairBlock {
+  uint8_t limits[kPairDepth / 2];  // [k/2]: activations up to this one keep all products of k and k + 1 within 16 bits
+  uint16_t ends[kPairDepth / 2];   // [k/2]: pairs up to and with k, counted from `start`
+  uint32_t start;                  // in LargePairs::pairs
+};
+
+/// All large pairs of a matrix; blocks are [k / kPairDepth][groups], ragged at both ends.
+struct LargePairs {
+  const LargePair* pairs;
+  const LargePairBlock* blocks;
+  size_t groups;  // of kPairColumns columns
+};
+
 /// One output tile: C[m, n] = epilogue(A[m, k] . B[k, n]) with A uint8 rows and B int8 panels.
 ///
 ///   t = acc - a_zero_point[m] * column_sum[n] - b_zero_point[n] * a_row_sum[m] + k * a_zero_point[m] * b_zero_point[n]
@@ -51,18 +77,20 @@ struct EpilogueArgs {
 ///   float32 output:  y = fma(float(t), a_scale[m] * b_scale[n], bias[n]); activation; residual
 ///   int32 output (a_scales == nullptr):  t itself; a_zero_points may then be null too, meaning 0
 struct GemmU8S8Args {
-  size_t m;             // rows, 1..mr
-  size_t n;             // columns, 1..nr: only these are stored
-  size_t k;             // padded depth, a multiple of 64; a is 0 from logical_k on
-  const uint8_t* a;     // [m, k]
-  size_t lda;           // bytes between rows of a
-  const int8_t* b;      // first panel: [k/4, 32, 4]
-  size_t panel_stride;  // bytes between panels
-  const int8_t* next;   // null, or a panel that is wanted next: a kernel may ask for it meanwhile
-  bool next_half;       // only every other cache line of it
-  bool ask_ahead;       // asking for bytes of b some steps before they are read pays here
-  void* c;              // float32, int32 or 8-bit codes [m, n]
-  size_t ldc;           // elements between rows of c
+  size_t m;                       // rows, 1..mr
+  size_t n;                       // columns, 1..nr: only these are stored
+  size_t k;                       // padded depth, a multiple of 64; a is 0 from logical_k on
+  const uint8_t* a;               // [m, k]
+  size_t lda;                     // bytes between rows of a
+  const int8_t* b;                // first panel: [k/4, 32, 4]
+  size_t panel_stride;            // bytes between panels
+  const int8_t* next;             // null, or a panel that is wanted next: a kernel may ask for it meanwhile
+  bool next_half;                 // only every other cache line of it
+  bool ask_ahead;                 // asking for bytes of b some steps before they are read pays here
+  const LargePairs* large_pairs;  // of the matrix of b; null where nobody has looked for them
+  size_t panel;                   // the matrix's panel that b is: large_pairs counts from its first one
+  void* c;                        // float32, int32 or 8-bit codes [m, n]
+  size_t ldc;                     // elements between rows of c
   const float* a_scales;
   const int32_t* a_zero_points;
   const int32_t* a_row_sums;  // null unless b_zero_points is given

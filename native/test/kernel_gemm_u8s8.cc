@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <memory>
 #include <vector>
 
 #include "core/aligned_buffer.h"
+#include "core/large_pairs.h"
 #include "core/reference.h"
 #include "test/guarded.h"
 #include "test/kernel_checks.h"
@@ -14,7 +16,7 @@ constexpr size_t kMaxK = 5 * kPaddedK;
 constexpr size_t kDeepK = 21 * kPaddedK;  // kernels work on some hundred steps of k at a time
 constexpr size_t kManyTiles = 1024;       // tile sizes that are all tried
 
-enum class Fill { random, corners, bell, late, largest, smallest };
+enum class Fill { random, corners, bell, window, late, largest, smallest };
 
 struct Case {
   size_t m, n, k;
@@ -55,6 +57,11 @@ class Checker {
     args.ldc = c.n + (c.strides ? 3 : 0);
     args.a = fill_a(c, args);
     args.b = fill_b(c, (panels - 1) * args.panel_stride + kPanelColumns * c.k);
+    std::unique_ptr<LargePairList> large_pairs;
+    if (c.fill == Fill::window || random_.chance(2)) {
+      large_pairs.reset(find_large_pairs(args.b, panels, c.k, args.panel_stride, SIZE_MAX));
+      args.large_pairs = &large_pairs->view;
+    }
     if (random_.chance(2)) args.next = args.b;
     args.next_half = random_.chance(2);
     args.ask_ahead = random_.chance(3);
@@ -64,7 +71,7 @@ class Checker {
       args.b_scales = reals(b_scales_, columns, 1e-3f, 2.0f);
     }
     args.b_column_sums = sum_columns(args, columns);
-    if (c.a_zero_points) args.a_zero_points = integers(a_zero_points_, c.m, 0, 255);
+    if (c.a_zero_points) args.a_zero_points = zero_points_of_a(c);
     if (c.b_zero_points) {
       args.b_zero_points = integers(b_zero_points_, columns, -128, 127);
       args.a_row_sums = integers(a_row_sums_, c.m, 0, 1000000);
@@ -84,10 +91,26 @@ class Checker {
   }
 
  private:
+  // Codes of rows whose zero point lies in the middle of them, as that of most layers does; a few lie far off.
+  static int64_t lowest_of_row(const Case& c, size_t row) {
+    return c.a_zero_points ? static_cast<int64_t>(row * 37 % 66) : 0;
+  }
+
+  const int32_t* zero_points_of_a(const Case& c) {
+    if (c.fill != Fill::window) return integers(a_zero_points_, c.m, 0, 255);
+    int32_t* values = a_zero_points_.take(c.m);
+    for (size_t i = 0; i < c.m; ++i) values[i] = static_cast<int32_t>(lowest_of_row(c, i) + 95);
+    return values;
+  }
+
   const uint8_t* fill_a(const Case& c, const GemmU8S8Args& args) {
     const size_t count = (c.m - 1) * args.lda + c.k;
     uint8_t* a = a_.take(count);
     for (size_t i = 0; i < count; ++i) {
+      if (c.fill == Fill::window) {
+        const int64_t near = lowest_of_row(c, i / args.lda) + random_.integer(random_.chance(8) ? 0 : 150, 190);
+        a[i] = static_cast<uint8_t>(random_.chance(40) ? random_.bits() : static_cast<uint64_t>(near));
+      }
       if (c.fill == Fill::random || c.fill == Fill::bell || c.fill == Fill::late)
         a[i] = static_cast<uint8_t>(random_.bits());
       if (c.fill == Fill::corners) a[i] = random_.chance(3) ? 0 : 255;
@@ -106,7 +129,7 @@ class Checker {
       // The sum of six: as weights are, few are large, so few pairs of them have a large sum. `late`: at first.
       const bool later = c.fill == Fill::late && i % (kPanelColumns * c.k) / kPanelColumns >= kMaxK;
       if (later) b[i] = static_cast<int8_t>(random_.chance(2) ? 127 : -128);
-      if (c.fill == Fill::bell || (c.fill == Fill::late && !later)) {
+      if (c.fill == Fill::bell || c.fill == Fill::window || (c.fill == Fill::late && !later)) {
         int64_t sum = 0;
         for (int term = 0; term < 6; ++term) sum += random_.integer(-26, 26);
         b[i] = static_cast<int8_t>(std::clamp<int64_t>(sum, -128, 127));
@@ -221,7 +244,7 @@ void check_gemm_u8s8(const Kernel<GemmU8S8Fn>& kernel) {
   const auto check_depths = [&](size_t m, size_t n) {
     for (size_t k = kPaddedK; k <= kMaxK; k += kPaddedK) {
       if (slow_cpu() && !random.chance(4)) continue;
-      for (const Fill fill : {Fill::random, Fill::corners, Fill::bell}) checker.check(any(fill, m, n, k));
+      for (const Fill fill : {Fill::random, Fill::corners, Fill::bell, Fill::window}) checker.check(any(fill, m, n, k));
     }
   };
   // Every tile size, with everything else drawn at random; of large tiles, every m and every n.
@@ -234,7 +257,8 @@ void check_gemm_u8s8(const Kernel<GemmU8S8Fn>& kernel) {
     for (size_t n = 1; n <= kernel.nr; ++n) check_depths(random.integer(1, kernel.mr), n);
   }
   for (int i = 0; i < 8; ++i) {
-    for (const Fill fill : {Fill::random, Fill::corners, Fill::bell, Fill::late, Fill::largest, Fill::smallest}) {
+    for (const Fill fill :
+         {Fill::random, Fill::corners, Fill::bell, Fill::window, Fill::late, Fill::largest, Fill::smallest}) {
       const size_t k = random.integer(kMaxK / kPaddedK + 1, kDeepK / kPaddedK) * kPaddedK;
       checker.check(any(fill, random.integer(1, kernel.mr), random.integer(1, kernel.nr), k));
     }

@@ -1,151 +1,330 @@
-// gemm_u8s8f32_{24x128, 1x32}c4_avx2: few rows, exact for every weight, without VNNI.
-// Instructions: vpmaddubsw on the nibbles of the activations. 255 * 127 * 2 does not fit int16, where vpmaddubsw
-// saturates; 15 * 128 * 2 does, and so do eight such sums: 16 bits are widened (vpmaddwd by 16 or 1, vpaddd) once per
-// 32 steps of k. 2.125 vpmaddubsw/vpmaddwd and 2.125 additions per 32 multiply-adds, and weights are operands as they
-// lie in the panel: vpmaddwd on int16 would widen them first, which few rows cannot pay for. Tile 24x128: the rows'
-// nibbles are split once per 512 steps of k (24 KiB); groups of 16 columns meet two rows at a time: 8 sums of 16 bits,
-// 4 of 32, 2 weights, 1 activation, 1 product: all 16 registers. While the first rows meet a group, the next one is
-// fetched. One row: 4 vectors of one panel. Panel: [k/4][32][4] int8; a vector is 8 columns.
+// gemm_u8s8f32_{32x512, 1x512}c4_avx2: few rows, exact for every weight, without VNNI.
+// Instructions: vpmaddubsw, vpmaddwd, vpaddd: 3 per 32 multiply-adds. vpmaddubsw saturates where a pair of products
+// leaves int16. Two things make that rare, and what is left is put right:
+// - Of each row of activations, the kernel multiplies a - c, cut to a window [0, 190]; c moves the window to where the
+//   row's zero point is in its middle. What c takes from the sums comes back as c * column sum, and what the cut takes
+//   off few codes, as extra steps of k behind the others, each with a sign for each pair.
+// - Within the window only large pairs of weights can saturate (kernel.h): a fraction of a percent, found once per
+//   matrix. Where the two activations of one are above its limit, the sum gets what saturation took: true sum less
+//   clamped sum.
+// Where nobody has looked for large pairs, or many codes lie outside the window: nibbles_avx2.inc.
+// Tile: 2 rows x 32 columns in registers: 8 sums, 4 weights, activations, product, ones; one row: 4 sums. Sums go on
+// in memory, [32][512]. Per 768 steps of k the rows are cut once, and each panel's 24 KiB stay in the level-1 cache
+// while all pairs of rows meet them; the first pair fetches the next ones. One row: 4608 steps, so that panels are read
+// as a stream. Panel: [k/4][32][4] int8; a vector is 8 columns. Up to 150 KiB of stack.
+#include "kernels/bits.h"
 #include "kernels/kernel.h"
+#include "kernels/rows_of.h"
 #include "kernels/vec/avx2.h"
 //
 #include "kernels/activations.inc"
 #include "kernels/epilogue.inc"
 
 namespace qgemm {
+
+extern void gemm_u8s8f32_1x512c4_avx2(const GemmU8S8Args* args);
+
 namespace {  // internal linkage: other files have functions of these names too
 
-constexpr size_t kGroupColumns = 16;
 constexpr size_t kStepBytes = 4 * kPanelColumns;  // of a panel, per four k
-constexpr size_t kSteps16 = 8;                    // steps of four k that 16 bits can hold: 8 * 2 * 15 * 128 < 2^15
+constexpr size_t kColumns = 512;
+constexpr size_t kLd = kColumns + 16;  // rows of sums: a power of two would put all of them into the same cache sets
+constexpr size_t kFinishRows = 4;
+constexpr size_t kMostExtras = 3;          // one of so many steps; with more, nibbles are faster
+constexpr size_t kPadding = kPaddedK / 4;  // steps at the end of a row that may be codes 0, outside of the window
+constexpr size_t kMaxExtras = kPairDepth / 4 / kMostExtras + kPadding;  // of each row per kPairDepth
 
-// Nibbles of kRows rows and kDepth steps of k, one byte each, four to a dword.
-template <size_t kRows, size_t kDepth>
-struct Nibbles {
-  alignas(32) int32_t high[kRows][kDepth / 4];
-  alignas(32) int32_t low[kRows][kDepth / 4];
+#include "kernels/x86/nibbles_avx2.inc"
+
+// A step of k for what was cut off: four codes, the sign of each pair (1 or -1 in 16 bits), and which weights they
+// meet.
+struct Extra {
+  int32_t codes, signs;
+  uint32_t step;
 };
 
-// `depth` is a multiple of 32.
-static inline void split_row(const uint8_t* a, size_t depth, int32_t* high, int32_t* low) {
-  const __m256i nibble = _mm256_set1_epi8(15);
+// kDepth steps of k of all rows, cut to the window. `most` is the largest code of all rows for each k, `pair_most` for
+// each pair.
+template <size_t kRows, size_t kDepth>
+struct CutRows {
+  static constexpr size_t kChunks = kDepth / kPairDepth;
+  alignas(64) uint8_t codes[kRows][kDepth];
+  alignas(64) uint8_t most[kDepth];
+  alignas(64) uint8_t pair_most[kDepth / 2];
+  uint32_t extra_ends[kRows][kChunks + 1];
+  Extra extras[kRows * kChunks * kMaxExtras];
+};
+
+static inline __m256i bytes_load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+static inline void bytes_store(void* p, __m256i v) { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
+static inline __m256i bytes_set1(size_t x) { return _mm256_set1_epi8(static_cast<char>(x)); }
+
+static inline size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+
+// The lowest code of the window for a row.
+static inline size_t window_start(const GemmU8S8Args* args, size_t row) {
+  constexpr int32_t kLast = 255 - kActivationWindow;
+  const int32_t start = args->a_zero_points != nullptr ? args->a_zero_points[row] - kActivationWindow / 2 : 0;
+  return static_cast<size_t>(start < 0 ? 0 : start < kLast ? start : kLast);
+}
+
+// Whether the extra steps of all rows fit, `depth` steps of k at a time.
+static inline bool few_extras(const GemmU8S8Args* args, size_t depth) {
+  const __m256i zero = _mm256_setzero_si256();
+  for (size_t k0 = 0; k0 < args->k; k0 += depth) {
+    const size_t end = smaller(args->k, k0 + depth);
+    __m256i inside = zero;  // less one for each step and side where nothing lies outside
+    for (size_t i = 0; i < args->m; ++i) {
+      const size_t start = window_start(args, i);
+      const __m256i first = bytes_set1(start), last = bytes_set1(start + kActivationWindow);
+      for (size_t k = k0; k < end; k += 32) {
+        const __m256i a = bytes_load(args->a + i * args->lda + k);
+        inside = i32_add(inside, _mm256_cmpeq_epi32(_mm256_subs_epu8(a, last), zero));
+        inside = i32_add(inside, _mm256_cmpeq_epi32(_mm256_subs_epu8(first, a), zero));
+      }
+    }
+    int32_t counts[8], sum = 0;
+    i32_store(counts, inside);
+    for (size_t i = 0; i < 8; ++i) sum -= counts[i];
+    const size_t steps = args->m * (end - k0) / 4;
+    if (2 * steps - static_cast<size_t>(sum) > steps / kMostExtras + args->m * kPadding) return false;
+  }
+  return true;
+}
+
+// Appends the dwords of `codes` that are not 0.
+static inline Extra* append_extras(__m256i codes, __m256i signs, size_t step, Extra* out) {
+  const __m256i none = _mm256_cmpeq_epi32(codes, _mm256_setzero_si256());
+  uint32_t bits = 0xff ^ static_cast<uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(none)));
+  if (bits == 0) return out;
+  int32_t four_codes[8], two_signs[8];
+  i32_store(four_codes, codes);
+  i32_store(two_signs, signs);
+  for (; bits != 0; bits &= bits - 1) {
+    const size_t i = lowest_bit(bits);
+    *out++ = {four_codes[i], two_signs[i], static_cast<uint32_t>(step + i)};
+  }
+  return out;
+}
+
+// Cuts `depth` codes of one row. A pair with codes on both sides of the window makes two extras.
+static inline Extra* cut_codes(const uint8_t* a, size_t depth, size_t start, uint8_t* codes, uint8_t* most,
+                               Extra* out) {
+  const __m256i first = bytes_set1(start), window = bytes_set1(kActivationWindow), zero = _mm256_setzero_si256();
   for (size_t k = 0; k < depth; k += 32) {
-    const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(a + k));
-    i32_store(low + k / 4, _mm256_and_si256(x, nibble));
-    i32_store(high + k / 4, _mm256_and_si256(_mm256_srli_epi16(x, 4), nibble));
+    const __m256i x = bytes_load(a + k), moved = _mm256_subs_epu8(x, first);
+    const __m256i inside = _mm256_min_epu8(moved, window);
+    bytes_store(codes + k, inside);
+    bytes_store(most + k, _mm256_max_epu8(inside, bytes_load(most + k)));
+    const __m256i above = _mm256_sub_epi8(moved, inside), below = _mm256_subs_epu8(first, x);
+    const __m256i none_above = _mm256_cmpeq_epi16(above, zero);
+    out = append_extras(_mm256_or_si256(above, _mm256_and_si256(none_above, below)),
+                        _mm256_or_si256(none_above, _mm256_set1_epi16(1)), k / 4, out);
+    out = append_extras(_mm256_andnot_si256(none_above, below), _mm256_set1_epi16(-1), k / 4, out);
+  }
+  return out;
+}
+
+template <size_t kRows, size_t kDepth>
+static inline void cut_rows(const GemmU8S8Args* args, size_t k0, size_t depth, CutRows<kRows, kDepth>* rows) {
+  memset(rows->most, 0, sizeof rows->most);
+  memset(rows->pair_most, 0, sizeof rows->pair_most);
+  Extra* out = rows->extras;
+  for (size_t i = 0; i < args->m; ++i) {
+    const uint8_t* a = args->a + i * args->lda + k0;
+    uint32_t* ends = rows->extra_ends[i];
+    *ends++ = static_cast<uint32_t>(out - rows->extras);
+    for (size_t k = 0; k < depth; k += kPairDepth) {
+      out = cut_codes(a + k, smaller(depth - k, kPairDepth), window_start(args, i), rows->codes[i] + k, rows->most + k,
+                      out);
+      *ends++ = static_cast<uint32_t>(out - rows->extras);
+    }
+  }
+  for (size_t k = 0; k < depth; k += 32) {
+    const __m256i most = bytes_load(rows->most + k);
+    const __m256i pairs = _mm256_and_si256(_mm256_max_epu8(most, _mm256_srli_epi16(most, 8)), _mm256_set1_epi16(255));
+    const __m128i upper = _mm256_extracti128_si256(pairs, 1);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(rows->pair_most + k / 2),
+                     _mm_packus_epi16(_mm256_castsi256_si128(pairs), upper));
   }
 }
 
-// sum += a . w in 16 bits. The empty statement keeps gcc from adding all products of a chain at its end, which costs
-// a register for each.
-static inline void add_products(__m256i* sum, __m256i a, __m256i w) {
-  *sum = _mm256_add_epi16(*sum, _mm256_maddubs_epi16(a, w));
+// sum += a . w, in `signs` 1 or -1 for each pair. The empty statement keeps gcc from adding the products of several
+// steps first, which costs a register for each.
+static inline void add_products(__m256i* sum, __m256i a, __m256i w, __m256i signs) {
+  *sum = i32_add(*sum, _mm256_madd_epi16(_mm256_maddubs_epi16(a, w), signs));
 #if defined(__GNUC__)
   __asm__("" : "+x"(*sum));
 #endif
 }
 
-// kRows rows x 8 * kVectors columns: adds the products of `steps` * 4 (a multiple of 32) to the sums at `tile`. Rows of
-// nibbles are `ld` dwords apart. What lies at `next` in the same order is fetched; null: nothing.
-template <int kRows, int kVectors>
-static inline void accumulate(const int32_t* high, const int32_t* low, size_t ld, const int8_t* b, size_t steps,
-                              int32_t* tile, size_t ld_tile, const int8_t* next) {
-  const __m256i one = _mm256_set1_epi16(1), sixteen = _mm256_set1_epi16(16);
-  __m256i sums[kRows][kVectors];
-#pragma GCC unroll 4
-  for (int i = 0; i < kRows * kVectors; ++i) {
-    sums[i / kVectors][i % kVectors] = i32_load(tile + i / kVectors * ld_tile + i % kVectors * 8);
-  }
-  for (size_t step = 0; step < steps; step += kSteps16) {
+// One row's share of a panel.
+struct RowCodes {
+  const uint8_t* codes;
+  const Extra *extras, *extras_end;
+};
+
+// kCount rows x 32 columns: adds the products of `steps` * 4 (a multiple of 16) to the sums at `tile`. What lies at
+// `next` in the same order is fetched; null: nothing.
+template <int kCount>
+static inline void accumulate(const RowCodes* rows, const int8_t* b, size_t steps, int32_t* tile, size_t ld,
+                              const int8_t* next) {
+  const __m256i one = _mm256_set1_epi16(1);
+  __m256i sums[kCount][4];
+#pragma GCC unroll 8
+  for (int i = 0; i < 4 * kCount; ++i) sums[i / 4][i % 4] = i32_load(tile + i / 4 * ld + i % 4 * 8);
+  for (size_t step = 0; step < steps; step += 4) {
     if (next != nullptr) {
 #pragma GCC unroll 8
-      for (size_t s = 0; s < kSteps16; ++s) prefetch_l2(next + (step + s) * kStepBytes);
+      for (size_t line = 0; line < 8; ++line) prefetch_l2(next + step * kStepBytes + 64 * line);
     }
-    __m256i high_sums[kRows][kVectors], low_sums[kRows][kVectors];
 #pragma GCC unroll 4
-    for (int i = 0; i < kRows * kVectors; ++i) {
-      high_sums[i / kVectors][i % kVectors] = low_sums[i / kVectors][i % kVectors] = _mm256_setzero_si256();
-    }
-#pragma GCC unroll 8
-    for (size_t s = step; s < step + kSteps16; ++s) {
-      __m256i w[kVectors];
+    for (size_t s = step; s < step + 4; ++s) {
+      __m256i w[4];
 #pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) {
-        w[v] = _mm256_load_si256(reinterpret_cast<const __m256i*>(b + s * kStepBytes + 32 * v));
-      }
+      for (int v = 0; v < 4; ++v) w[v] = bytes_load(b + s * kStepBytes + 32 * v);
 #pragma GCC unroll 2
-      for (int i = 0; i < kRows; ++i) {
-        const __m256i x_high = _mm256_set1_epi32(high[i * ld + s]);
+      for (int i = 0; i < kCount; ++i) {
+        int32_t codes;
+        memcpy(&codes, rows[i].codes + 4 * s, sizeof codes);
+        const __m256i a = _mm256_set1_epi32(codes);
 #pragma GCC unroll 4
-        for (int v = 0; v < kVectors; ++v) add_products(&high_sums[i][v], x_high, w[v]);
-        const __m256i x_low = _mm256_set1_epi32(low[i * ld + s]);
-#pragma GCC unroll 4
-        for (int v = 0; v < kVectors; ++v) add_products(&low_sums[i][v], x_low, w[v]);
-      }
-    }
-#pragma GCC unroll 2
-    for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) {
-        const __m256i upper = _mm256_madd_epi16(high_sums[i][v], sixteen);
-        sums[i][v] = i32_add(sums[i][v], i32_add(upper, _mm256_madd_epi16(low_sums[i][v], one)));
+        for (int v = 0; v < 4; ++v) add_products(&sums[i][v], a, w[v], one);
       }
     }
   }
+#pragma GCC unroll 2
+  for (int i = 0; i < kCount; ++i) {
+    for (const Extra* extra = rows[i].extras; extra != rows[i].extras_end; ++extra) {
+      const __m256i a = _mm256_set1_epi32(extra->codes), signs = _mm256_set1_epi32(extra->signs);
+      const int8_t* w = b + extra->step * kStepBytes;
 #pragma GCC unroll 4
-  for (int i = 0; i < kRows * kVectors; ++i) {
-    i32_store(tile + i / kVectors * ld_tile + i % kVectors * 8, sums[i / kVectors][i % kVectors]);
+      for (int v = 0; v < 4; ++v) add_products(&sums[i][v], a, bytes_load(w + 32 * v), signs);
+    }
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < 4 * kCount; ++i) i32_store(tile + i / 4 * ld + i % 4 * 8, sums[i / 4][i % 4]);
+}
+
+static inline int32_t excess_of(const uint8_t* a, const int8_t* w) {
+  const int32_t sum = a[0] * w[0] + a[1] * w[1];
+  return sum > INT16_MAX ? sum - INT16_MAX : sum < INT16_MIN ? sum - INT16_MIN : 0;
+}
+
+// What the restoring of saturated pairs looks at: kPairDepth steps of the cut rows, and their sums.
+struct SaturatedTile {
+  const uint8_t *pair_most, *most, *codes;
+  size_t lda, m, first_column, columns;
+  int32_t* sums;
+};
+
+// Gives the sums what saturation took at the pairs of one block that are above their limit.
+static inline void restore_block(const LargePairBlock& block, const LargePair* pairs, const SaturatedTile& tile) {
+  const __m256i zero = _mm256_setzero_si256();
+  for (size_t first = 0; first < kPairDepth / 2; first += 64) {
+    uint64_t within = 0;
+#pragma GCC unroll 2
+    for (size_t half = 0; half < 64; half += 32) {
+      const __m256i most = bytes_load(tile.pair_most + first + half), limits = bytes_load(block.limits + first + half);
+      const __m256i none_above = _mm256_cmpeq_epi8(_mm256_subs_epu8(most, limits), zero);
+      within |= static_cast<uint64_t>(static_cast<uint32_t>(_mm256_movemask_epi8(none_above))) << half;
+    }
+    for (uint64_t above = ~within; above != 0; above &= above - 1) {
+      const size_t at = first + lowest_bit(above);
+      const LargePair* const end = pairs + block.start + block.ends[at];
+      for (const LargePair* pair = pairs + block.start + (at == 0 ? 0 : block.ends[at - 1]); pair != end; ++pair) {
+        const size_t column = static_cast<uint16_t>(pair->column - tile.first_column);
+        if (column >= tile.columns || excess_of(tile.most + 2 * at, pair->weights) == 0) continue;
+        for (size_t row = 0; row < tile.m; ++row) {
+          tile.sums[row * kLd + column] += excess_of(tile.codes + row * tile.lda + 2 * at, pair->weights);
+        }
+      }
+    }
+  }
+}
+
+// The weights after those of `column` and k0: of the next panel, or else of the next k, or else of the next tile.
+// Beyond the last tile there is nothing, but fetching is harmless.
+static inline const int8_t* next_block(const GemmU8S8Args* args, size_t column, size_t k0, size_t depth) {
+  const size_t panel = column / kPanelColumns;
+  if (column + kPanelColumns < args->n) return args->b + (panel + 1) * args->panel_stride + k0 * kPanelColumns;
+  const size_t k1 = k0 + depth;
+  return args->b + (k1 < args->k ? k1 * kPanelColumns : (panel + 1) * args->panel_stride);
+}
+
+// tile[m, n] += (a within the window, and what was cut off) . b
+template <size_t kRows, size_t kDepth>
+static QGEMM_NOINLINE void multiply_in_window(const GemmU8S8Args* args, int32_t* tile) {
+  CutRows<kRows, kDepth> rows;
+  const size_t panels = (args->n + kPanelColumns - 1) / kPanelColumns;
+  for (size_t k0 = 0; k0 < args->k; k0 += kDepth) {
+    const size_t depth = smaller(args->k - k0, kDepth);
+    cut_rows(args, k0, depth, &rows);
+    for (size_t column = 0; column < args->n; column += kPanelColumns) {
+      const int8_t* panel = args->b + column / kPanelColumns * args->panel_stride + k0 * kPanelColumns;
+      for (size_t k = 0; k < depth; k += kPairDepth) {
+        const size_t chunk = k / kPairDepth, steps = smaller(depth - k, kPairDepth) / 4;
+        const int8_t* next = kRows == 1 ? nullptr : next_block(args, column, k0, depth);
+        for (size_t row = 0; row < args->m; row += 2) {
+          RowCodes two[2] = {};
+          const size_t count = smaller(args->m - row, 2);
+          for (size_t i = 0; i < count; ++i) {
+            const uint32_t* ends = rows.extra_ends[row + i] + chunk;
+            two[i] = {rows.codes[row + i] + k, rows.extras + ends[0], rows.extras + ends[1]};
+          }
+          int32_t* sums = tile + row * kLd + column;
+          if (count == 2) {
+            accumulate<2>(two, panel + k * kPanelColumns, steps, sums, kLd, next);
+          } else {
+            accumulate<1>(two, panel + k * kPanelColumns, steps, sums, kLd, next);
+          }
+          next = nullptr;
+        }
+      }
+    }
+    const LargePairs& large = *args->large_pairs;
+    const size_t first_column = args->panel * kPanelColumns;
+    for (size_t k = 0; k < depth; k += kPairDepth) {
+      const SaturatedTile saturated = {
+          rows.pair_most + k / 2, rows.most + k, rows.codes[0] + k, kDepth, args->m, first_column,
+          panels * kPanelColumns, tile};
+      const LargePairBlock* blocks = large.blocks + (k0 + k) / kPairDepth * large.groups;
+      for (size_t group = first_column / kPairColumns; group * kPairColumns < first_column + args->n; ++group) {
+        restore_block(blocks[group], large.pairs, saturated);
+      }
+    }
+  }
+}
+
+template <size_t kRows, size_t kDepth>
+static inline void run(const GemmU8S8Args* args) {
+  alignas(64) int32_t tile[kRows * kLd];
+  const bool windowed = args->large_pairs != nullptr && few_extras(args, kDepth);
+  for (size_t i = 0; i < args->m; ++i) {
+    const I32 start = i32_set1(windowed ? static_cast<int32_t>(window_start(args, i)) : 0);
+    for (size_t j = 0; j < args->n; j += kLanes) {
+      i32_store(tile + i * kLd + j, i32_mul(start, i32_load(args->b_column_sums + j)));
+    }
+  }
+  if (windowed) {
+    multiply_in_window<kRows, kDepth>(args, tile);
+  } else {
+    multiply_by_nibbles<kRows>(args, tile, kLd);
+  }
+  // Some rows at a time: rows of c are often powers of two apart, and a cache set holds eight lines.
+  for (size_t row = 0; row < args->m; row += kFinishRows) {
+    const GemmU8S8Args part = rows_of(args, row, kFinishRows);
+    epilogue_u8s8(tile + row * kLd, kLd, &part);
   }
 }
 
 }  // namespace
 
-void gemm_u8s8f32_24x128c4_avx2(const GemmU8S8Args* args) {
-  constexpr size_t kRows = 24, kColumns = 128, kDepth = 512, kLd = kDepth / 4;
-  alignas(32) int32_t tile[kRows * kColumns];
-  memset(tile, 0, args->m * kColumns * sizeof *tile);
-  Nibbles<kRows, kDepth> nibbles;
-  for (size_t k0 = 0; k0 < args->k; k0 += kDepth) {
-    const size_t depth = args->k - k0 < kDepth ? args->k - k0 : kDepth;
-    for (size_t i = 0; i < args->m; ++i) {
-      split_row(args->a + i * args->lda + k0, depth, nibbles.high[i], nibbles.low[i]);
-    }
-    const int8_t* b = args->b + k0 * kPanelColumns;
-    for (size_t column = 0; column < args->n; column += kGroupColumns) {
-      // Groups are the two halves of a panel, one panel after the other. Fetching beyond the last one is harmless.
-      const int8_t* first_half = b + column / kPanelColumns * args->panel_stride;
-      const bool second = column % kPanelColumns != 0;
-      const int8_t* group = first_half + (second ? kGroupColumns * 4 : 0);
-      const int8_t* next = second ? first_half + args->panel_stride : first_half + kGroupColumns * 4;
-      size_t i = 0;
-      for (; i + 2 <= args->m; i += 2) {
-        accumulate<2, 2>(nibbles.high[i], nibbles.low[i], kLd, group, depth / 4, tile + i * kColumns + column, kColumns,
-                         i == 0 ? next : nullptr);
-      }
-      if (i < args->m) {
-        accumulate<1, 2>(nibbles.high[i], nibbles.low[i], kLd, group, depth / 4, tile + i * kColumns + column, kColumns,
-                         nullptr);
-      }
-    }
-  }
-  epilogue_u8s8(tile, kColumns, args);
+void gemm_u8s8f32_32x512c4_avx2(const GemmU8S8Args* args) {
+  if (args->m == 1) return gemm_u8s8f32_1x512c4_avx2(args);
+  run<32, kPairDepth>(args);
 }
 
-void gemm_u8s8f32_1x32c4_avx2(const GemmU8S8Args* args) {
-  constexpr size_t kDepth = 4096;
-  alignas(32) int32_t tile[kPanelColumns] = {0};
-  Nibbles<1, kDepth> nibbles;
-  for (size_t k0 = 0; k0 < args->k; k0 += kDepth) {
-    const size_t depth = args->k - k0 < kDepth ? args->k - k0 : kDepth;
-    split_row(args->a + k0, depth, nibbles.high[0], nibbles.low[0]);
-    const int8_t* b = args->b + k0 * kPanelColumns;
-    if (args->n > kGroupColumns) {
-      accumulate<1, 4>(nibbles.high[0], nibbles.low[0], 0, b, depth / 4, tile, 0, nullptr);
-    } else {
-      accumulate<1, 2>(nibbles.high[0], nibbles.low[0], 0, b, depth / 4, tile, 0, nullptr);
-    }
-  }
-  epilogue_u8s8(tile, kPanelColumns, args);
-}
+void gemm_u8s8f32_1x512c4_avx2(const GemmU8S8Args* args) { run<1, 6 * kPairDepth>(args); }
 
 }  // namespace qgemm

@@ -7,11 +7,9 @@
 // Per 384 steps of k, the rows are transposed once ([k/4][32 rows][4], 48 KiB) and each panel is clamped once (12 KiB)
 // for all rows. Tile in registers: 32 rows x 2 columns: 8 sums, 2 weights, activations, product, ones. Sums go on in
 // memory, [128 columns][128 rows]. Panel: [k/4][32][4] int8. About 150 KiB of stack.
-#if defined(_MSC_VER)
-#include <intrin.h>
-#endif
-
+#include "kernels/bits.h"
 #include "kernels/kernel.h"
+#include "kernels/rows_of.h"
 #include "kernels/vec/avx2.h"
 //
 #include "kernels/activations.inc"
@@ -19,13 +17,13 @@
 
 namespace qgemm {
 
-extern void gemm_u8s8f32_24x128c4_avx2(const GemmU8S8Args* args);
+extern void gemm_u8s8f32_32x512c4_avx2(const GemmU8S8Args* args);
 
 namespace {  // internal linkage: other files have functions of these names too
 
 constexpr size_t kRows = 128, kColumns = 128;
 constexpr size_t kGroupRows = 32;
-constexpr size_t kUnclampedRows = 24;
+constexpr size_t kUnclampedRows = 32;
 constexpr size_t kDepth = 384;
 constexpr size_t kMaxSteps = kDepth / 4;
 constexpr size_t kStepBytes = 4 * kPanelColumns;
@@ -46,16 +44,6 @@ struct Scratch {
   uint32_t extra_counts[kPanelColumns];
   alignas(64) int32_t sums[kColumns * kRows];
 };
-
-static inline size_t lowest_bit(uint64_t bits) {
-#if defined(_MSC_VER)
-  unsigned long index;
-  _BitScanForward64(&index, bits);
-  return index;
-#else
-  return static_cast<size_t>(__builtin_ctzll(bits));
-#endif
-}
 
 // 8 rows x 32 bytes become 8 steps of 8 dwords, `ld` dwords apart.
 static inline void transpose_rows(const uint8_t* const* rows, size_t k, int32_t* out, size_t ld) {
@@ -262,19 +250,6 @@ static inline void multiply_block(const GemmU8S8Args* args, size_t k0, size_t st
   }
 }
 
-// The same call for at most `count` rows from `row` on.
-static inline GemmU8S8Args rows_of(const GemmU8S8Args* args, size_t row, size_t count) {
-  GemmU8S8Args part = *args;
-  part.m = args->m - row < count ? args->m - row : count;
-  part.a += row * args->lda;
-  part.c = static_cast<char*>(args->c) + row * args->ldc * (args->epilogue.output != nullptr ? 1 : 4);
-  if (args->a_scales != nullptr) part.a_scales += row;
-  if (args->a_zero_points != nullptr) part.a_zero_points += row;
-  if (args->a_row_sums != nullptr) part.a_row_sums += row;
-  if (args->epilogue.residual != nullptr) part.epilogue.residual += row * args->epilogue.ld_residual;
-  return part;
-}
-
 // The epilogue wants rows: eight at a time, so that lines of c are written whole.
 static inline void finish(const GemmU8S8Args* args, const Scratch& scratch) {
   alignas(32) int32_t tile[8 * kColumns];
@@ -303,14 +278,12 @@ static inline bool too_many_extras(const GemmU8S8Args* args, size_t steps, Scrat
 static inline void run_unclamped(const GemmU8S8Args* args) {
   for (size_t row = 0; row < args->m; row += kUnclampedRows) {
     GemmU8S8Args part = rows_of(args, row, kUnclampedRows);
-    gemm_u8s8f32_24x128c4_avx2(&part);
+    gemm_u8s8f32_32x512c4_avx2(&part);
   }
 }
 
-}  // namespace
-
-void gemm_u8s8f32_128x128c4_avx2(const GemmU8S8Args* args) {
-  if (args->m <= kFewRows) return gemm_u8s8f32_24x128c4_avx2(args);
+// False when the weights have too many extras: nothing is done then, and the stack is free again.
+static QGEMM_NOINLINE bool multiply_clamped(const GemmU8S8Args* args) {
   Scratch scratch;
   const size_t columns = (args->n + kPanelColumns - 1) / kPanelColumns * kPanelColumns;
   memset(scratch.sums, 0, columns * kRows * sizeof(int32_t));
@@ -322,10 +295,18 @@ void gemm_u8s8f32_128x128c4_avx2(const GemmU8S8Args* args) {
       pack_rows(args, row, vectors, k0, depth, scratch.rows[row / kGroupRows], scratch.limits);
     }
     pair_limits(scratch.limits, depth / 4);
-    if (k0 == 0 && too_many_extras(args, depth / 4, &scratch)) return run_unclamped(args);
+    if (k0 == 0 && too_many_extras(args, depth / 4, &scratch)) return false;
     multiply_block(args, k0, depth / 4, &scratch);
   }
   finish(args, scratch);
+  return true;
+}
+
+}  // namespace
+
+void gemm_u8s8f32_128x128c4_avx2(const GemmU8S8Args* args) {
+  if (args->m <= kFewRows) return gemm_u8s8f32_32x512c4_avx2(args);
+  if (!multiply_clamped(args)) run_unclamped(args);
 }
 
 }  // namespace qgemm

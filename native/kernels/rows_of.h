@@ -1,0 +1,19 @@
+#pragma once
+#include "kernels/kernel.h"
+
+namespace qgemm {
+
+/// The same call for at most `count` rows from `row` on.
+static inline GemmU8S8Args rows_of(const GemmU8S8Args* args, size_t row, size_t count) {
+  GemmU8S8Args part = *args;
+  part.m = args->m - row < count ? args->m - row : count;
+  part.a += row * args->lda;
+  part.c = static_cast<char*>(args->c) + row * args->ldc * (args->epilogue.output != nullptr ? 1 : 4);
+  if (args->a_scales != nullptr) part.a_scales += row;
+  if (args->a_zero_points != nullptr) part.a_zero_points += row;
+  if (args->a_row_sums != nullptr) part.a_row_sums += row;
+  if (args->epilogue.residual != nullptr) part.epilogue.residual += row * args->epilogue.ld_residual;
+  return part;
+}
+
+}  // namespace qgemm
