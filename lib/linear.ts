@@ -6,7 +6,7 @@ import { readLinearOptions, type LinearOptions, type OutputArray, type OutputDTy
 import { native } from './native.js';
 import type { NativeLinear } from './native-types.js';
 import { liveWeights, type PackedWeights } from './packed-weights.js';
-import { allocateResult, type ResultArray, type ResultClass } from './result-memory.js';
+import { allocateResult, makeArray, resultClasses, type ResultArray, type ResultClass } from './result-memory.js';
 import { SCHEMES } from './schemes.js';
 
 /** Options of {@link Linear.forward}. */
@@ -34,8 +34,6 @@ export interface ForwardAllAsyncOptions<L extends readonly Linear<OutputDType>[]
 export type OutputsOf<L extends readonly Linear<OutputDType>[]> = {
   -readonly [I in keyof L]: L[I] extends Linear<infer D> ? OutputArray<D> : never;
 };
-
-const resultClasses = { float32: Float32Array, int8: Int8Array, uint8: Uint8Array } as const;
 
 /**
  * A linear layer, y = activation(x * W^T + bias): x float32 [M, K], W [N, K], y float32 [M, N], all row-major.
@@ -156,10 +154,10 @@ export class Linear<D extends OutputDType = 'float32'> {
     x: Float32Array | QuantizedInput,
     outs?: OutputsOf<L>,
   ): OutputsOf<L> {
-    const { input, given } = Linear.#readAll(linears, x, outs);
-    const results = linears.map((linear, i) => linear.#resultFor(`outs[${i}]`, given[i], input.m));
+    const { layers, input, given } = Linear.#readAll(linears, x, outs);
+    const results = makeArray(layers.length, (i) => layers[i]!.#resultFor(`outs[${i}]`, given[i], input.m));
     const { data, scales, zeroPoints, m } = input;
-    native.linearForwardAll(Linear.#handles(linears), data, scales, zeroPoints, m, results, null);
+    native.linearForwardAll(Linear.#handles(layers), data, scales, zeroPoints, m, results, null);
     return results as OutputsOf<L>;
   }
 
@@ -170,15 +168,14 @@ export class Linear<D extends OutputDType = 'float32'> {
     options?: ForwardAllAsyncOptions<L>,
   ): Promise<OutputsOf<L>> {
     const { outs, signal } = checkOptions<ForwardAllAsyncOptions<L>>('options', options, ['outs', 'signal']);
-    const { input, given } = Linear.#readAll(linears, x, outs);
-    linears.forEach((linear, i) => linear.#checkLength(`outs[${i}]`, given[i], input.m));
+    const { layers, input, given } = Linear.#readAll(linears, x, outs);
+    layers.forEach((layer, i) => layer.#checkLength(`outs[${i}]`, given[i], input.m));
     checkSignal(signal);
     checkQueue();
-    const results = linears.map((linear) => allocateResult(input.m * linear.#n, linear.#type));
+    const results = makeArray(layers.length, (i) => allocateResult(input.m * layers[i]!.#n, layers[i]!.#type));
     const { data, scales, zeroPoints, m } = input;
     return runAsync(
-      (done) =>
-        native.linearForwardAllAsync(Linear.#handles(linears), data, scales, zeroPoints, m, results, null, done),
+      (done) => native.linearForwardAllAsync(Linear.#handles(layers), data, scales, zeroPoints, m, results, null, done),
       () => results.map((result, i) => handOver(`outs[${i}]`, given[i], result)) as OutputsOf<L>,
       signal,
     );
@@ -219,37 +216,39 @@ export class Linear<D extends OutputDType = 'float32'> {
     return residual;
   }
 
-  /** Checks that layers can share an input, reads it, and checks the classes of `outs`. */
+  /**
+   * Checks that layers can share an input, reads it, and checks the classes of `outs`. `layers` is an array of ours: no
+   * method or getter of the caller's array sees the results that the addon writes.
+   */
   static #readAll(
     linears: readonly Linear<OutputDType>[],
     x: Float32Array | QuantizedInput,
     outs: readonly unknown[] | undefined,
-  ): { input: LinearInput; given: (ResultArray | undefined)[] } {
+  ): { layers: Linear<OutputDType>[]; input: LinearInput; given: (ResultArray | undefined)[] } {
     if (!Array.isArray(linears)) fail('ERR_QGEMM_ARGUMENT', 'linears', 'an array of Linears', linears);
     if (outs !== undefined && !Array.isArray(outs)) fail('ERR_QGEMM_ARGUMENT', 'outs', 'an array', outs);
-    if (outs !== undefined) checkLength('outs', outs, linears.length, 'one per Linear');
-    const given = Array.from({ length: linears.length }, (_, i) => {
-      const linear = Linear.#check(`linears[${i}]`, linears[i]);
-      return linear.#checkOut(`outs[${i}]`, outs?.[i]);
-    });
-    const first = linears[0];
+    const { length } = linears;
+    if (outs !== undefined) checkLength('outs', outs, length, 'one per Linear');
+    const layers = makeArray(length, (i) => Linear.#check(`linears[${i}]`, linears[i]));
+    const given = makeArray(length, (i) => layers[i]!.#checkOut(`outs[${i}]`, outs?.[i]));
+    const first = layers[0];
     if (first === undefined) fail('ERR_QGEMM_SHAPE', 'linears', 'an array of at least one Linear', linears);
-    linears.forEach((linear: Linear<OutputDType>, i) => {
-      if (linear.#k !== first.#k) {
-        throw new QgemmError('ERR_QGEMM_SHAPE', `linears[${i}] must have K = ${first.#k}, got ${linear.#k}`);
+    layers.forEach((layer, i) => {
+      if (layer.#k !== first.#k) {
+        throw new QgemmError('ERR_QGEMM_SHAPE', `linears[${i}] must have K = ${first.#k}, got ${layer.#k}`);
       }
-      if (linear.#inputScheme !== first.#inputScheme) {
+      if (layer.#inputScheme !== first.#inputScheme) {
         throw new QgemmError(
           'ERR_QGEMM_ARGUMENT',
           `linears[${i}] must have weights of the same kind and quantize its input as linears[0] does, but does not`,
         );
       }
     });
-    return { input: readInput(x, given[0], first.#n, first.#k, first.#float32Weights), given };
+    return { layers, input: readInput(x, given[0], first.#n, first.#k, first.#float32Weights), given };
   }
 
-  static #handles(linears: readonly Linear<OutputDType>[]): NativeLinear[] {
-    return linears.map((linear) => linear.#native);
+  static #handles(layers: Linear<OutputDType>[]): NativeLinear[] {
+    return layers.map((layer) => layer.#native);
   }
 
   static #check(name: string, value: unknown): Linear<OutputDType> {

@@ -2,7 +2,7 @@ import { checkInteger, checkLength, checkOptions, checkTypedArray, fail } from '
 import { QgemmError } from './errors.js';
 import { checkQueue, checkSignal, handOver, runAsync } from './forward-async.js';
 import { native } from './native.js';
-import { allocateResult } from './result-memory.js';
+import { allocateResult, resultClasses } from './result-memory.js';
 import { checkDepth } from './weights-check.js';
 
 /** Sizes and options of {@link matmulQuantized}. */
@@ -88,7 +88,7 @@ function readCall(a: Float32Array, b: Float32Array, given: Partial<MatmulQuantiz
  */
 export function matmulQuantized(a: Float32Array, b: Float32Array, options: MatmulQuantizedOptions): Float32Array {
   const { args, size, out } = readCall(a, b, checkOptions<MatmulQuantizedOptions>('options', options, names));
-  const result = out ?? allocateResult(size, Float32Array);
+  const result = out ?? allocateResult(size, resultClasses.float32);
   native.matmulQuantized(...args, result);
   return result;
 }
@@ -106,7 +106,7 @@ export async function matmulQuantizedAsync(
   const { args, size, out } = readCall(a, b, given);
   checkSignal(given.signal);
   checkQueue();
-  const result: Float32Array = allocateResult(size, Float32Array);
+  const result: Float32Array = allocateResult(size, resultClasses.float32);
   return runAsync(
     (done) => native.matmulQuantizedAsync(...args, result, done),
     () => handOver('out', out, result),
