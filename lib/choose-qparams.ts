@@ -75,7 +75,7 @@ function resolvePlacement(shape: readonly number[], o: Partial<QuantizeOptions>)
     case 'per-tensor':
       return { axis: null };
     case 'per-channel':
-      return { axis: checkAxis('options.axis', o.axis ?? 0, shape) };
+      return { axis: checkAxis('options.axis', o.axis === undefined ? 0 : o.axis, shape) };
     case 'per-group':
       return { axis: last, groupSize: checkGroupSize('options.groupSize', o.groupSize, shape) };
     case 'per-row':

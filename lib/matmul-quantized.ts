@@ -54,13 +54,13 @@ function checkMatrices(name: string, value: Float32Array, dims: readonly [number
 }
 
 function readCall(a: Float32Array, b: Float32Array, given: Partial<MatmulQuantizedOptions>): Call {
-  const { transposeB = false, out } = given;
-  const batch = checkInteger('options.batch', given.batch ?? 1, 0);
+  const { transposeB = false, out, batch: products = 1, scale: factor = 1 } = given;
+  const batch = checkInteger('options.batch', products, 0);
   const m = checkInteger('options.m', given.m, 0);
   const n = checkInteger('options.n', given.n, 0);
   const k = checkInteger('options.k', given.k, 0);
   if (typeof transposeB !== 'boolean') fail('ERR_QGEMM_ARGUMENT', 'options.transposeB', 'a boolean', transposeB);
-  const scale = checkScale(given.scale ?? 1);
+  const scale = checkScale(factor);
   checkDepth(k, true);
   checkMatrices('a', a, [batch, m, k]);
   checkMatrices('b', b, transposeB ? [batch, n, k] : [batch, k, n]);
