@@ -4,6 +4,7 @@ import { addBench } from './cli/bench-command.js';
 import { addConvert } from './cli/convert-command.js';
 import { reportError } from './cli/errors.js';
 import { addInspect } from './cli/inspect-command.js';
+import { watchStreams } from './cli/streams.js';
 import { addVerify } from './cli/verify-command.js';
 import { version } from './version.js';
 
@@ -24,14 +25,7 @@ function makeProgram(): Command {
   return program;
 }
 
-// A reader that closes the pipe early (`qgemm inspect FILE | head`) is no error.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit(process.exitCode ?? 0);
-  });
-}
-
+watchStreams();
 makeProgram()
   .parseAsync()
   .catch((error: unknown) => {

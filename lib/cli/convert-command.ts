@@ -7,7 +7,7 @@ import { ACTIVATION_RANGES, GRANULARITIES, WEIGHT_NUMERICS, WEIGHT_SCHEMES } fro
 import { decibels } from '../report/html.js';
 import { Interrupted } from './errors.js';
 import { progressView } from './progress.js';
-import { writeReport } from './report-file.js';
+import { checkReportPath, writeReport } from './report-file.js';
 import { formatBytes, formatSeconds, formatTable, printable, toJson } from './text.js';
 
 /** Flags that are options of `convert` under the same name. */
@@ -89,6 +89,7 @@ function schemeHelp(): string {
 }
 
 async function run(input: string, flags: Flags): Promise<void> {
+  if (flags.report !== undefined) checkReportPath(flags.report, [input, flags.output]);
   const view = progressView(process.stderr, flags);
   const { signal, restore } = abortOnSignals();
   let report: ConvertReport;
