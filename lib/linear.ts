@@ -23,15 +23,25 @@ export interface ForwardAsyncOptions<D extends OutputDType = 'float32'> extends 
   signal?: AbortSignal;
 }
 
+/**
+ * Any {@link Linear}, as {@link Linear.forwardAll} takes it. It does not name the type of the outputs: written as
+ * `Linear<OutputDType>` it would make that the type of a layer which is made right in the call.
+ */
+export interface AnyLinear {
+  readonly n: number;
+  readonly k: number;
+  forward(x: Float32Array, out?: never): Float32Array | Int8Array | Uint8Array;
+}
+
 /** Options of {@link Linear.forwardAllAsync}. */
-export interface ForwardAllAsyncOptions<L extends readonly Linear<OutputDType>[]> {
+export interface ForwardAllAsyncOptions<L extends readonly AnyLinear[]> {
   /** Where to write the results, one array for each layer. */
   outs?: OutputsOf<L>;
   signal?: AbortSignal;
 }
 
 /** The results of several layers, in their order. */
-export type OutputsOf<L extends readonly Linear<OutputDType>[]> = {
+export type OutputsOf<L extends readonly AnyLinear[]> = {
   -readonly [I in keyof L]: L[I] extends Linear<infer D> ? OutputArray<D> : never;
 };
 
@@ -149,7 +159,7 @@ export class Linear<D extends OutputDType = 'float32'> {
    * @throws QgemmError as forward, SHAPE where K differs, ARGUMENT where the treatment of inputs does. RANGE for
    * non-finite x if any layer has `nonFinite: 'error'`
    */
-  static forwardAll<const L extends readonly Linear<OutputDType>[]>(
+  static forwardAll<const L extends readonly AnyLinear[]>(
     linears: L,
     x: Float32Array | QuantizedInput,
     outs?: OutputsOf<L>,
@@ -162,7 +172,7 @@ export class Linear<D extends OutputDType = 'float32'> {
   }
 
   /** {@link Linear.forwardAll} on the library's own threads, with the promises of {@link Linear.forwardAsync}. */
-  static async forwardAllAsync<const L extends readonly Linear<OutputDType>[]>(
+  static async forwardAllAsync<const L extends readonly AnyLinear[]>(
     linears: L,
     x: Float32Array | QuantizedInput,
     options?: ForwardAllAsyncOptions<L>,
@@ -221,7 +231,7 @@ export class Linear<D extends OutputDType = 'float32'> {
    * method or getter of the caller's array sees the results that the addon writes.
    */
   static #readAll(
-    linears: readonly Linear<OutputDType>[],
+    linears: readonly AnyLinear[],
     x: Float32Array | QuantizedInput,
     outs: readonly unknown[] | undefined,
   ): { layers: Linear<OutputDType>[]; input: LinearInput; given: (ResultArray | undefined)[] } {
