@@ -13,6 +13,7 @@ import {
   type Slab,
 } from './tensor.js';
 
+/** Options of {@link chooseQParams} and {@link quantize}: the codes, and what shares a scale. */
 export interface QuantizeOptions extends CodeRangeOptions {
   readonly dtype: QuantizedDType;
   /** Default: `per-group` where groupSize is given, `per-channel` where axis is, else `per-tensor`. */

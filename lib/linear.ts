@@ -37,6 +37,7 @@ export interface AnyLinear {
 export interface ForwardAllAsyncOptions<L extends readonly AnyLinear[]> {
   /** Where to write the results, one array for each layer. */
   outs?: OutputsOf<L>;
+  /** Aborting it cancels the work; the promise rejects with the signal's reason. */
   signal?: AbortSignal;
 }
 

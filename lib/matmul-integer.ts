@@ -3,6 +3,7 @@ import { QgemmError } from './errors.js';
 import { native } from './native.js';
 import { allocate } from './tensor.js';
 
+/** Zero points of {@link matmulInteger}, one for each matrix. */
 export interface MatmulIntegerOptions {
   /** In the range of a's type; default 0. */
   readonly aZeroPoint?: number | undefined;
