@@ -5,6 +5,11 @@ export function fail(code: QgemmErrorCode, name: string, expectation: string, va
   throw new QgemmError(code, `${name} must be ${expectation}, got ${show(value)}`);
 }
 
+/** What to expect of an instance of ours: two installed copies of the package do not know each other's objects. */
+export function expectedInstance(type: string, value: unknown): string {
+  return show(value) === type ? `a ${type} of the same copy of qgemm` : `a ${type}`;
+}
+
 /** Checks that `value` is an integer in [min, max]. A non-number is ARGUMENT, everything else RANGE. */
 export function checkInteger(name: string, value: unknown, min: number, max: number = Number.MAX_SAFE_INTEGER): number {
   if (typeof value !== 'number') fail('ERR_QGEMM_ARGUMENT', name, 'a number', value);

@@ -1,4 +1,4 @@
-import { checkLength, checkOptions, checkTypedArray, fail } from './check.js';
+import { checkLength, checkOptions, checkTypedArray, expectedInstance, fail } from './check.js';
 import { QgemmError } from './errors.js';
 import { checkQueue, checkSignal, handOver, runAsync } from './forward-async.js';
 import { countRows, readInput, type LinearInput, type QuantizedInput } from './linear-input.js';
@@ -264,7 +264,7 @@ export class Linear<D extends OutputDType = 'float32'> {
 
   static #check(name: string, value: unknown): Linear<OutputDType> {
     if (typeof value !== 'object' || value === null || !(#native in value)) {
-      fail('ERR_QGEMM_ARGUMENT', name, 'a Linear', value);
+      fail('ERR_QGEMM_ARGUMENT', name, expectedInstance('Linear', value), value);
     }
     return value;
   }

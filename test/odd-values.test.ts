@@ -90,6 +90,22 @@ describe('options', () => {
   });
 });
 
+it('objects of another copy of the package are called that', () => {
+  const [Other, OtherWeights] = [
+    class Linear {
+      n = 1;
+    },
+    class PackedWeights {
+      n = 1;
+    },
+  ];
+  expect(thrown(() => linear.forward.call(any(new Other()), x))).toBe(
+    'ERR_QGEMM_ARGUMENT: the receiver must be a Linear of the same copy of qgemm, got Linear',
+  );
+  expect(thrown(() => new Linear(any(new OtherWeights())))).toContain('of the same copy of qgemm, got PackedWeights');
+  expect(thrown(() => new Linear(any({})))).toContain('weights must be a PackedWeights, got an object');
+});
+
 it('typed arrays of another realm (vm, Jest) are what they are', () => {
   const [f, i, u] = runInNewContext(
     '[new Float32Array([1, 2, 3]), new Int8Array([-1, 2]), new Uint8Array([255, 3])]',
