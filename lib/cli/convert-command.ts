@@ -36,6 +36,12 @@ interface Flags extends Pick<ConvertOptions, (typeof PASSED_ON)[number]> {
 
 const collect = (value: string, list: string[] = []): string[] => [...list, value];
 
+const EXAMPLES = `
+Examples:
+  qgemm convert model.safetensors -o model.q8.safetensors
+  qgemm convert ./hugging-face-folder -o model.q8.safetensors --report report.html
+  qgemm convert model.gguf -o model.q8.safetensors --exclude '*embed*' --dry-run`;
+
 export function addConvert(program: Command): void {
   program
     .command('convert')
@@ -81,6 +87,7 @@ export function addConvert(program: Command): void {
     .option('--report <file>', 'compare with the input, and write a page (HTML) with the errors of all weights')
     .option('--json', 'report as JSON on standard output, progress as JSON lines on standard error')
     .option('--quiet', 'no progress')
+    .addHelpText('after', EXAMPLES)
     .action(run);
 }
 
