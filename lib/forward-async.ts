@@ -1,5 +1,5 @@
 import { onAbort } from './abort.js';
-import { fail } from './check.js';
+import { checkAttached, fail } from './check.js';
 import { QgemmError } from './errors.js';
 import { native } from './native.js';
 import type { ResultArray } from './result-memory.js';
@@ -69,6 +69,7 @@ export function handOver<T extends ResultArray>(name: string, out: T | undefined
       `${name} must keep its ${result.length} elements until the promise settles, but its buffer was transferred or resized`,
     );
   }
+  if (out.length === 0) checkAttached(name, out);
   out.set(result);
   return out;
 }

@@ -90,6 +90,13 @@ describe('options', () => {
   });
 });
 
+it('an empty out that is transferred meanwhile is DETACHED like others', async () => {
+  const out = new Float32Array(0);
+  const promise = linear.forwardAsync(new Float32Array(0), { out });
+  structuredClone(out.buffer, { transfer: [out.buffer] });
+  await expect(promise).rejects.toMatchObject({ name: 'QgemmError', code: 'ERR_QGEMM_DETACHED' });
+});
+
 it('objects of another copy of the package are called that', () => {
   const [Other, OtherWeights] = [
     class Linear {
