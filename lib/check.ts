@@ -5,6 +5,11 @@ export function fail(code: QgemmErrorCode, name: string, expectation: string, va
   throw new QgemmError(code, `${name} must be ${expectation}, got ${show(value)}`);
 }
 
+/** What to expect of an instance of ours: two installed copies of the package do not know each other's objects. */
+export function expectedInstance(type: string, value: unknown): string {
+  return show(value) === type ? `a ${type} of the same copy of qgemm` : `a ${type}`;
+}
+
 /** Checks that `value` is an integer in [min, max]. A non-number is ARGUMENT, everything else RANGE. */
 export function checkInteger(name: string, value: unknown, min: number, max: number = Number.MAX_SAFE_INTEGER): number {
   if (typeof value !== 'number') fail('ERR_QGEMM_ARGUMENT', name, 'a number', value);
@@ -23,14 +28,17 @@ export function checkOneOf<T extends string>(name: string, value: unknown, allow
   return value as T;
 }
 
-/** Checks that an options argument is a plain object (or absent) and has no key we do not know. */
+/**
+ * Checks that an options argument is a plain object (or absent) and has no key we do not know. Other objects (a Map, an
+ * AbortSignal where `{ signal }` is meant) have no keys, and would be ignored.
+ */
 export function checkOptions<T extends object>(
   name: string,
   value: unknown,
   known: readonly (keyof T & string)[],
 ): Partial<T> {
   if (value === undefined) return {};
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value)) {
+  if (typeof value !== 'object' || value === null || Object.prototype.toString.call(value) !== '[object Object]') {
     fail('ERR_QGEMM_ARGUMENT', name, 'an object', value);
   }
   for (const key of Object.keys(value)) {
@@ -46,11 +54,13 @@ export function checkOptions<T extends object>(
 
 type TypedArrayConstructor<T> = { new (length: number): T; readonly prototype: T; readonly name: string };
 
-/** The class of a typed array: seen by what it is, not by its prototype, so a Proxy has none, and other realms count. */
-const classOf = Object.getOwnPropertyDescriptor(
+const tagOfTypedArray = Object.getOwnPropertyDescriptor(
   Object.getPrototypeOf(Uint8Array.prototype) as object,
   Symbol.toStringTag,
 )!.get as () => string | undefined;
+
+/** The class of a typed array: seen by what it is, not by its prototype, so a Proxy has none, and other realms count. */
+export const classOf = (value: unknown): string | undefined => tagOfTypedArray.call(value);
 
 /**
  * Checks that `value` is a typed array of the wanted class whose buffer is attached and in bounds.
@@ -61,7 +71,7 @@ export function checkTypedArray<T extends ArrayBufferView>(
   value: unknown,
   type: TypedArrayConstructor<T>,
 ): T {
-  if (classOf.call(value) !== type.name) {
+  if (classOf(value) !== type.name) {
     fail(ArrayBuffer.isView(value) ? 'ERR_QGEMM_DTYPE' : 'ERR_QGEMM_ARGUMENT', name, `a ${type.name}`, value);
   }
   const view = value as T;
@@ -99,16 +109,21 @@ export function checkLength(name: string, view: { readonly length: number }, exp
   }
 }
 
-/** Checks a shape: an array of integers >= 0 whose product is a safe integer. Returns the product. */
+/**
+ * Checks a shape: an array of integers >= 0, none missing, whose product is a safe integer. Returns the product, and a copy:
+ * getters of the caller's array run once.
+ */
 export function checkShape(name: string, shape: unknown): { shape: readonly number[]; size: number } {
   if (!Array.isArray(shape)) fail('ERR_QGEMM_ARGUMENT', name, 'an array of integers', shape);
+  const dims: number[] = [];
   let size = 1;
-  shape.forEach((dim, index) => {
-    checkInteger(`${name}[${index}]`, dim, 0);
-    size *= dim as number;
-  });
-  if (!Number.isSafeInteger(size)) {
-    throw new QgemmError('ERR_QGEMM_LIMIT', `${name} must describe fewer than 2^53 elements, got ${show(shape)}`);
+  for (let i = 0; i < shape.length; i++) {
+    const dim = checkInteger(`${name}[${i}]`, shape[i], 0);
+    dims.push(dim);
+    size *= dim;
   }
-  return { shape: shape as number[], size };
+  if (!Number.isSafeInteger(size)) {
+    throw new QgemmError('ERR_QGEMM_LIMIT', `${name} must describe fewer than 2^53 elements, got ${show(dims)}`);
+  }
+  return { shape: dims, size };
 }

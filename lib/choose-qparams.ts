@@ -13,6 +13,7 @@ import {
   type Slab,
 } from './tensor.js';
 
+/** Options of {@link chooseQParams} and {@link quantize}: the codes, and what shares a scale. */
 export interface QuantizeOptions extends CodeRangeOptions {
   readonly dtype: QuantizedDType;
   /** Default: `per-group` where groupSize is given, `per-channel` where axis is, else `per-tensor`. */
@@ -75,7 +76,7 @@ function resolvePlacement(shape: readonly number[], o: Partial<QuantizeOptions>)
     case 'per-tensor':
       return { axis: null };
     case 'per-channel':
-      return { axis: checkAxis('options.axis', o.axis ?? 0, shape) };
+      return { axis: checkAxis('options.axis', o.axis === undefined ? 0 : o.axis, shape) };
     case 'per-group':
       return { axis: last, groupSize: checkGroupSize('options.groupSize', o.groupSize, shape) };
     case 'per-row':

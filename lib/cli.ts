@@ -4,8 +4,21 @@ import { addBench } from './cli/bench-command.js';
 import { addConvert } from './cli/convert-command.js';
 import { reportError } from './cli/errors.js';
 import { addInspect } from './cli/inspect-command.js';
+import { watchStreams } from './cli/streams.js';
 import { addVerify } from './cli/verify-command.js';
 import { version } from './version.js';
+
+const HELP = `
+Exit status:
+  0    done
+  1    an error: one line on standard error that starts with its code
+       (docs/errors.md); verify: something is not as it should be
+  2    wrong usage
+  130  interrupted by Ctrl-C (143: SIGTERM, 129: SIGHUP); nothing was changed
+
+Environment:
+  QGEMM_NUM_THREADS  threads, 1 to 1024 (default: the CPUs that may be used)
+  QGEMM_MAX_ISA      a ceiling for instruction sets: scalar, avx2, ...`;
 
 function makeProgram(): Command {
   const program = new Command('qgemm');
@@ -15,7 +28,8 @@ function makeProgram(): Command {
     .option('--debug', 'show the stack of an error')
     // Errors are thrown and printed in one place; help and version go to standard output.
     .exitOverride()
-    .configureOutput({ writeErr: () => undefined });
+    .configureOutput({ writeErr: () => undefined })
+    .addHelpText('afterAll', HELP);
   addConvert(program);
   addInspect(program);
   addVerify(program);
@@ -24,14 +38,7 @@ function makeProgram(): Command {
   return program;
 }
 
-// A reader that closes the pipe early (`qgemm inspect FILE | head`) is no error.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit(process.exitCode ?? 0);
-  });
-}
-
+watchStreams();
 makeProgram()
   .parseAsync()
   .catch((error: unknown) => {

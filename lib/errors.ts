@@ -30,19 +30,40 @@ export class QgemmError extends Error {
   }
 }
 
+const shorten = (text: string): string => (text.length > 60 ? `${text.slice(0, 57)}...` : text);
+
 /** Shows any value in an error message: short, on one line, never throwing. */
-export function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
-  if (typeof value === 'bigint') return `${value}n`;
-  if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`;
+export const show = (value: unknown): string => showAt(value, 0);
+
+function showAt(value: unknown, depth: number): string {
+  try {
+    return describe(value, depth);
+  } catch {
+    return typeof value === 'function' ? 'a function' : 'an object'; // getters that throw, revoked proxies
+  }
+}
+
+function describe(value: unknown, depth: number): string {
+  if (typeof value === 'string') return JSON.stringify(shorten(value));
+  if (typeof value === 'bigint') return shorten(`${value}n`);
+  if (typeof value === 'function') return `function ${shorten(value.name) || '(anonymous)'}`;
   if (ArrayBuffer.isView(value)) {
     const length = 'length' in value ? `(${String(value.length)})` : '';
-    return `${value.constructor.name}${length}`;
+    return `${nameOfClass(value) ?? 'a view'}${length}`;
   }
-  if (Array.isArray(value)) return `[${value.slice(0, 8).map(show).join(', ')}${value.length > 8 ? ', ...' : ''}]`;
+  if (Array.isArray(value)) {
+    if (depth === 3) return '[...]';
+    const some = value.slice(0, 8).map((item) => showAt(item, depth + 1));
+    return `[${some.join(', ')}${value.length > 8 ? ', ...' : ''}]`;
+  }
   if (typeof value === 'object' && value !== null) {
-    const name: unknown = value.constructor?.name;
-    return typeof name === 'string' && name !== 'Object' ? name : 'an object';
+    const name = nameOfClass(value);
+    return name === undefined || name === 'Object' ? 'an object' : name;
   }
-  return Object.is(value, -0) ? '-0' : String(value);
+  return Object.is(value, -0) ? '-0' : shorten(String(value));
+}
+
+function nameOfClass(value: object): string | undefined {
+  const name: unknown = (value.constructor as { name?: unknown } | null | undefined)?.name;
+  return typeof name === 'string' && name !== '' ? shorten(name) : undefined;
 }

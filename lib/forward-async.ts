@@ -63,12 +63,18 @@ export function runAsync<T>(
 /** @internal Copies a result into `out`, where given, unless `out` can no longer take it. */
 export function handOver<T extends ResultArray>(name: string, out: T | undefined, result: T): T {
   if (out === undefined) return result;
-  if (out.length !== result.length) {
-    throw new QgemmError(
-      'ERR_QGEMM_DETACHED',
-      `${name} must keep its ${result.length} elements until the promise settles, but its buffer was transferred or resized`,
-    );
+  try {
+    if (out.length === result.length) {
+      // Throws where the buffer is gone: an empty array tells nothing by its length, and compiled code of Node 20 has been
+      // seen to find the old length after many detached buffers.
+      out.set(result);
+      return out;
+    }
+  } catch {
+    // The same answer.
   }
-  out.set(result);
-  return out;
+  throw new QgemmError(
+    'ERR_QGEMM_DETACHED',
+    `${name} must keep its ${result.length} elements until the promise settles, but its buffer was transferred or resized`,
+  );
 }

@@ -14,6 +14,7 @@ export {
 } from './inspect.js';
 export {
   Linear,
+  type AnyLinear,
   type ForwardAllAsyncOptions,
   type ForwardAsyncOptions,
   type ForwardOptions,

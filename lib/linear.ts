@@ -1,4 +1,4 @@
-import { checkLength, checkOptions, checkTypedArray, fail } from './check.js';
+import { checkLength, checkOptions, checkTypedArray, expectedInstance, fail } from './check.js';
 import { QgemmError } from './errors.js';
 import { checkQueue, checkSignal, handOver, runAsync } from './forward-async.js';
 import { countRows, readInput, type LinearInput, type QuantizedInput } from './linear-input.js';
@@ -6,7 +6,7 @@ import { readLinearOptions, type LinearOptions, type OutputArray, type OutputDTy
 import { native } from './native.js';
 import type { NativeLinear } from './native-types.js';
 import { liveWeights, type PackedWeights } from './packed-weights.js';
-import { allocateResult, type ResultArray, type ResultClass } from './result-memory.js';
+import { allocateResult, makeArray, resultClasses, type ResultArray, type ResultClass } from './result-memory.js';
 import { SCHEMES } from './schemes.js';
 
 /** Options of {@link Linear.forward}. */
@@ -23,19 +23,28 @@ export interface ForwardAsyncOptions<D extends OutputDType = 'float32'> extends 
   signal?: AbortSignal;
 }
 
+/**
+ * Any {@link Linear}, as {@link Linear.forwardAll} takes it. It does not name the type of the outputs: written as
+ * `Linear<OutputDType>` it would make that the type of a layer which is made right in the call.
+ */
+export interface AnyLinear {
+  readonly n: number;
+  readonly k: number;
+  forward(x: Float32Array, out?: never): Float32Array | Int8Array | Uint8Array;
+}
+
 /** Options of {@link Linear.forwardAllAsync}. */
-export interface ForwardAllAsyncOptions<L extends readonly Linear<OutputDType>[]> {
+export interface ForwardAllAsyncOptions<L extends readonly AnyLinear[]> {
   /** Where to write the results, one array for each layer. */
   outs?: OutputsOf<L>;
+  /** Aborting it cancels the work; the promise rejects with the signal's reason. */
   signal?: AbortSignal;
 }
 
 /** The results of several layers, in their order. */
-export type OutputsOf<L extends readonly Linear<OutputDType>[]> = {
+export type OutputsOf<L extends readonly AnyLinear[]> = {
   -readonly [I in keyof L]: L[I] extends Linear<infer D> ? OutputArray<D> : never;
 };
-
-const resultClasses = { float32: Float32Array, int8: Int8Array, uint8: Uint8Array } as const;
 
 /**
  * A linear layer, y = activation(x * W^T + bias): x float32 [M, K], W [N, K], y float32 [M, N], all row-major.
@@ -151,34 +160,33 @@ export class Linear<D extends OutputDType = 'float32'> {
    * @throws QgemmError as forward, SHAPE where K differs, ARGUMENT where the treatment of inputs does. RANGE for
    * non-finite x if any layer has `nonFinite: 'error'`
    */
-  static forwardAll<const L extends readonly Linear<OutputDType>[]>(
+  static forwardAll<const L extends readonly AnyLinear[]>(
     linears: L,
     x: Float32Array | QuantizedInput,
     outs?: OutputsOf<L>,
   ): OutputsOf<L> {
-    const { input, given } = Linear.#readAll(linears, x, outs);
-    const results = linears.map((linear, i) => linear.#resultFor(`outs[${i}]`, given[i], input.m));
+    const { layers, input, given } = Linear.#readAll(linears, x, outs);
+    const results = makeArray(layers.length, (i) => layers[i]!.#resultFor(`outs[${i}]`, given[i], input.m));
     const { data, scales, zeroPoints, m } = input;
-    native.linearForwardAll(Linear.#handles(linears), data, scales, zeroPoints, m, results, null);
+    native.linearForwardAll(Linear.#handles(layers), data, scales, zeroPoints, m, results, null);
     return results as OutputsOf<L>;
   }
 
   /** {@link Linear.forwardAll} on the library's own threads, with the promises of {@link Linear.forwardAsync}. */
-  static async forwardAllAsync<const L extends readonly Linear<OutputDType>[]>(
+  static async forwardAllAsync<const L extends readonly AnyLinear[]>(
     linears: L,
     x: Float32Array | QuantizedInput,
     options?: ForwardAllAsyncOptions<L>,
   ): Promise<OutputsOf<L>> {
     const { outs, signal } = checkOptions<ForwardAllAsyncOptions<L>>('options', options, ['outs', 'signal']);
-    const { input, given } = Linear.#readAll(linears, x, outs);
-    linears.forEach((linear, i) => linear.#checkLength(`outs[${i}]`, given[i], input.m));
+    const { layers, input, given } = Linear.#readAll(linears, x, outs);
+    layers.forEach((layer, i) => layer.#checkLength(`outs[${i}]`, given[i], input.m));
     checkSignal(signal);
     checkQueue();
-    const results = linears.map((linear) => allocateResult(input.m * linear.#n, linear.#type));
+    const results = makeArray(layers.length, (i) => allocateResult(input.m * layers[i]!.#n, layers[i]!.#type));
     const { data, scales, zeroPoints, m } = input;
     return runAsync(
-      (done) =>
-        native.linearForwardAllAsync(Linear.#handles(linears), data, scales, zeroPoints, m, results, null, done),
+      (done) => native.linearForwardAllAsync(Linear.#handles(layers), data, scales, zeroPoints, m, results, null, done),
       () => results.map((result, i) => handOver(`outs[${i}]`, given[i], result)) as OutputsOf<L>,
       signal,
     );
@@ -219,42 +227,44 @@ export class Linear<D extends OutputDType = 'float32'> {
     return residual;
   }
 
-  /** Checks that layers can share an input, reads it, and checks the classes of `outs`. */
+  /**
+   * Checks that layers can share an input, reads it, and checks the classes of `outs`. `layers` is an array of ours: no
+   * method or getter of the caller's array sees the results that the addon writes.
+   */
   static #readAll(
-    linears: readonly Linear<OutputDType>[],
+    linears: readonly AnyLinear[],
     x: Float32Array | QuantizedInput,
     outs: readonly unknown[] | undefined,
-  ): { input: LinearInput; given: (ResultArray | undefined)[] } {
+  ): { layers: Linear<OutputDType>[]; input: LinearInput; given: (ResultArray | undefined)[] } {
     if (!Array.isArray(linears)) fail('ERR_QGEMM_ARGUMENT', 'linears', 'an array of Linears', linears);
     if (outs !== undefined && !Array.isArray(outs)) fail('ERR_QGEMM_ARGUMENT', 'outs', 'an array', outs);
-    if (outs !== undefined) checkLength('outs', outs, linears.length, 'one per Linear');
-    const given = Array.from({ length: linears.length }, (_, i) => {
-      const linear = Linear.#check(`linears[${i}]`, linears[i]);
-      return linear.#checkOut(`outs[${i}]`, outs?.[i]);
-    });
-    const first = linears[0];
+    const { length } = linears;
+    if (outs !== undefined) checkLength('outs', outs, length, 'one per Linear');
+    const layers = makeArray(length, (i) => Linear.#check(`linears[${i}]`, linears[i]));
+    const given = makeArray(length, (i) => layers[i]!.#checkOut(`outs[${i}]`, outs?.[i]));
+    const first = layers[0];
     if (first === undefined) fail('ERR_QGEMM_SHAPE', 'linears', 'an array of at least one Linear', linears);
-    linears.forEach((linear: Linear<OutputDType>, i) => {
-      if (linear.#k !== first.#k) {
-        throw new QgemmError('ERR_QGEMM_SHAPE', `linears[${i}] must have K = ${first.#k}, got ${linear.#k}`);
+    layers.forEach((layer, i) => {
+      if (layer.#k !== first.#k) {
+        throw new QgemmError('ERR_QGEMM_SHAPE', `linears[${i}] must have K = ${first.#k}, got ${layer.#k}`);
       }
-      if (linear.#inputScheme !== first.#inputScheme) {
+      if (layer.#inputScheme !== first.#inputScheme) {
         throw new QgemmError(
           'ERR_QGEMM_ARGUMENT',
           `linears[${i}] must have weights of the same kind and quantize its input as linears[0] does, but does not`,
         );
       }
     });
-    return { input: readInput(x, given[0], first.#n, first.#k, first.#float32Weights), given };
+    return { layers, input: readInput(x, given[0], first.#n, first.#k, first.#float32Weights), given };
   }
 
-  static #handles(linears: readonly Linear<OutputDType>[]): NativeLinear[] {
-    return linears.map((linear) => linear.#native);
+  static #handles(layers: Linear<OutputDType>[]): NativeLinear[] {
+    return layers.map((layer) => layer.#native);
   }
 
   static #check(name: string, value: unknown): Linear<OutputDType> {
     if (typeof value !== 'object' || value === null || !(#native in value)) {
-      fail('ERR_QGEMM_ARGUMENT', name, 'a Linear', value);
+      fail('ERR_QGEMM_ARGUMENT', name, expectedInstance('Linear', value), value);
     }
     return value;
   }

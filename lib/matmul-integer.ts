@@ -1,8 +1,9 @@
-import { checkInteger, checkLength, checkOptions, checkTypedArray, fail } from './check.js';
+import { checkInteger, checkLength, checkOptions, checkTypedArray, classOf, fail } from './check.js';
 import { QgemmError } from './errors.js';
 import { native } from './native.js';
 import { allocate } from './tensor.js';
 
+/** Zero points of {@link matmulInteger}, one for each matrix. */
 export interface MatmulIntegerOptions {
   /** In the range of a's type; default 0. */
   readonly aZeroPoint?: number | undefined;
@@ -11,15 +12,16 @@ export interface MatmulIntegerOptions {
 }
 
 function checkCodes(name: string, value: unknown): Int8Array | Uint8Array {
-  if (value instanceof Int8Array) return checkTypedArray(name, value, Int8Array);
-  if (value instanceof Uint8Array) return checkTypedArray(name, value, Uint8Array);
-  const code = ArrayBuffer.isView(value) ? 'ERR_QGEMM_DTYPE' : 'ERR_QGEMM_ARGUMENT';
+  const type = classOf(value);
+  if (type === 'Int8Array') return checkTypedArray(name, value, Int8Array);
+  if (type === 'Uint8Array') return checkTypedArray(name, value, Uint8Array);
+  const code = type === undefined ? 'ERR_QGEMM_ARGUMENT' : 'ERR_QGEMM_DTYPE';
   fail(code, name, 'an Int8Array or Uint8Array', value);
 }
 
 function checkZeroPoint(name: string, value: number | undefined, codes: Int8Array | Uint8Array): number {
   if (value === undefined) return 0;
-  return codes instanceof Int8Array ? checkInteger(name, value, -128, 127) : checkInteger(name, value, 0, 255);
+  return classOf(codes) === 'Int8Array' ? checkInteger(name, value, -128, 127) : checkInteger(name, value, 0, 255);
 }
 
 function checkSize(name: string, rows: number, columns: number): number {

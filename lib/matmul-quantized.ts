@@ -2,7 +2,7 @@ import { checkInteger, checkLength, checkOptions, checkTypedArray, fail } from '
 import { QgemmError } from './errors.js';
 import { checkQueue, checkSignal, handOver, runAsync } from './forward-async.js';
 import { native } from './native.js';
-import { allocateResult } from './result-memory.js';
+import { allocateResult, resultClasses } from './result-memory.js';
 import { checkDepth } from './weights-check.js';
 
 /** Sizes and options of {@link matmulQuantized}. */
@@ -54,13 +54,13 @@ function checkMatrices(name: string, value: Float32Array, dims: readonly [number
 }
 
 function readCall(a: Float32Array, b: Float32Array, given: Partial<MatmulQuantizedOptions>): Call {
-  const { transposeB = false, out } = given;
-  const batch = checkInteger('options.batch', given.batch ?? 1, 0);
+  const { transposeB = false, out, batch: products = 1, scale: factor = 1 } = given;
+  const batch = checkInteger('options.batch', products, 0);
   const m = checkInteger('options.m', given.m, 0);
   const n = checkInteger('options.n', given.n, 0);
   const k = checkInteger('options.k', given.k, 0);
   if (typeof transposeB !== 'boolean') fail('ERR_QGEMM_ARGUMENT', 'options.transposeB', 'a boolean', transposeB);
-  const scale = checkScale(given.scale ?? 1);
+  const scale = checkScale(factor);
   checkDepth(k, true);
   checkMatrices('a', a, [batch, m, k]);
   checkMatrices('b', b, transposeB ? [batch, n, k] : [batch, k, n]);
@@ -88,7 +88,7 @@ function readCall(a: Float32Array, b: Float32Array, given: Partial<MatmulQuantiz
  */
 export function matmulQuantized(a: Float32Array, b: Float32Array, options: MatmulQuantizedOptions): Float32Array {
   const { args, size, out } = readCall(a, b, checkOptions<MatmulQuantizedOptions>('options', options, names));
-  const result = out ?? allocateResult(size, Float32Array);
+  const result = out ?? allocateResult(size, resultClasses.float32);
   native.matmulQuantized(...args, result);
   return result;
 }
@@ -106,7 +106,7 @@ export async function matmulQuantizedAsync(
   const { args, size, out } = readCall(a, b, given);
   checkSignal(given.signal);
   checkQueue();
-  const result: Float32Array = allocateResult(size, Float32Array);
+  const result: Float32Array = allocateResult(size, resultClasses.float32);
   return runAsync(
     (done) => native.matmulQuantizedAsync(...args, result, done),
     () => handOver('out', out, result),

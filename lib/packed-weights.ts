@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { checkOneOf, checkOptions, checkTypedArray, fail } from './check.js';
+import { checkOneOf, checkOptions, checkTypedArray, expectedInstance, fail } from './check.js';
 import { QgemmError } from './errors.js';
 import { native } from './native.js';
 import type { NativeWeights, NativeWeightsInfo } from './native-types.js';
@@ -70,7 +70,7 @@ export class PackedWeights {
 
   static #check(name: string, value: unknown): PackedWeights {
     if (typeof value !== 'object' || value === null || !(#native in value)) {
-      fail('ERR_QGEMM_ARGUMENT', name, 'a PackedWeights', value);
+      fail('ERR_QGEMM_ARGUMENT', name, expectedInstance('PackedWeights', value), value);
     }
     return value;
   }
@@ -145,7 +145,7 @@ export class PackedWeights {
     if (weights === undefined) {
       throw new QgemmError(
         'ERR_QGEMM_DISPOSED',
-        'the weights of this handle are gone: nobody in this process holds them',
+        'the weights of this handle are gone: nobody in this process holds them (or another copy of qgemm in it does)',
       );
     }
     return wrapWeights(weights);

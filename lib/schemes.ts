@@ -5,6 +5,7 @@ export const GRANULARITIES = ['per-channel', 'per-tensor'] as const;
 /** How the activations that meet these weights are quantized, row by row. */
 export const ACTIVATION_RANGES = ['asymmetric', 'symmetric'] as const;
 
+/** How packed weights are stored: int8 codes with scales, or float32. */
 export type Scheme = (typeof SCHEMES)[number];
 
 /** How `convert` can store weights: packed for this package ({@link SCHEMES}), or as other formats do. */
@@ -14,7 +15,9 @@ export const WEIGHT_NUMERICS = ['qgemm', 'torch', 'onnx', 'compressed-tensors', 
 
 export type WeightScheme = (typeof WEIGHT_SCHEMES)[number];
 export type WeightNumerics = (typeof WEIGHT_NUMERICS)[number];
+/** What shares a scale: a row of W (an output channel), or all of W. */
 export type WeightGranularity = (typeof GRANULARITIES)[number];
+/** How rows of activations are quantized: with a zero point over their range, or symmetrically around 0. */
 export type ActivationRange = (typeof ACTIVATION_RANGES)[number];
 
 /**

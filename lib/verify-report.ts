@@ -37,6 +37,7 @@ export interface Mismatch {
 
 /** What `verify` found. */
 export interface VerifyReport {
+  /** The paths, as they were given. */
   readonly original: string;
   readonly quantized: string;
   /** Weights that are stored in another way than in the original, the lowest SQNR first. */

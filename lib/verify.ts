@@ -69,7 +69,7 @@ export async function compareModels(
     const found = await compareTensors(source, converted, settings);
     return {
       original: source.path,
-      quantized: converted.path,
+      quantized: path,
       ...found,
       weights: found.weights.sort(byLoss),
       total: totals(found.weights),

@@ -13,7 +13,7 @@ export function trim() {
   const text = readFileSync(manifest, 'utf8');
   const { scripts, devDependencies, gypfile, ...kept } = JSON.parse(text);
   if (!scripts || !devDependencies || gypfile !== false)
-    throw new Error('package.json is trimmed already, or lacks what is to be trimmed');
+    throw new Error('package.json is trimmed already (after a failed npm pack: node scripts/manifest.mjs restore)');
   writeFileSync(original, text);
   writeFileSync(manifest, `${JSON.stringify(kept, null, 2)}\n`);
 }

@@ -143,6 +143,13 @@ describe('errors', () => {
 });
 
 describe('help and version', () => {
+  it.each(['convert', 'inspect', 'verify', 'bench'])('%s --help has exit statuses and the environment', (command) => {
+    const { stdout } = qgemm(command, '--help');
+    for (const part of ['Exit status:', '2    wrong usage', 'QGEMM_NUM_THREADS', 'QGEMM_MAX_ISA']) {
+      expect(stdout).toContain(part);
+    }
+  });
+
   it('are printed on standard output with status 0', () => {
     for (const args of [['--help'], ['help'], ['convert', '--help'], ['help', 'verify']]) {
       const { status, stdout, stderr } = qgemm(...args);

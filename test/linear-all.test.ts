@@ -24,6 +24,21 @@ describe('Linear.forwardAll', () => {
     }
   });
 
+  it('has the types of layers that are made in the call', async () => {
+    const weights = PackedWeights.fromFloat32(randomFloats(2 * k, 8), [2, k]);
+    const [y, c] = Linear.forwardAll(
+      [new Linear(weights), new Linear(weights, { output: { scale: 1, zeroPoint: 0, dtype: 'uint8' } })],
+      randomFloats(k, 9),
+    );
+    const float: Float32Array = y;
+    const byte: Uint8Array = c;
+    expect([float.length, byte.length]).toEqual([2, 2]);
+    // @ts-expect-error -- weights are no layer
+    await expect(Linear.forwardAllAsync([weights], randomFloats(k, 9))).rejects.toThrow('linears[0] must be a Linear');
+    // @ts-expect-error -- the results are float32
+    expect(() => Linear.forwardAll([new Linear(weights)], randomFloats(k, 9), [new Int8Array(2)])).toThrow('outs[0]');
+  });
+
   it('mixes results of float32 and of codes, and takes codes', () => {
     const x = randomFloats(4 * k, 7);
     const [y, c] = Linear.forwardAll([q, codes], x);

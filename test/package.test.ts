@@ -27,6 +27,12 @@ describe('package.json', () => {
     }
   });
 
+  it('carries the examples that README leads to', () => {
+    const readme = readFileSync(join(root, 'README.md'), 'utf8');
+    expect([...readme.matchAll(/\]\((examples\/[\w-]+\.mjs)\)/g)].length).toBeGreaterThan(2);
+    expect(manifest.files).toContain('examples/*.mjs');
+  });
+
   it('runs nothing at installation', () => {
     for (const name of ['preinstall', 'install', 'postinstall']) expect(manifest.scripts).not.toHaveProperty(name);
     expect(manifest.gypfile).toBe(false);

@@ -108,6 +108,15 @@ describe('PackedWeights', () => {
     expect(PackedWeights.fromFloat32(new Float32Array(70_000), [1, 70_000], { scheme: 'float32' }).k).toBe(70_000);
   });
 
+  it.each([
+    [2 ** 50, 0],
+    [0, 2 ** 50],
+  ])('takes float32 weights without elements at once: %i x %i', (rows, columns) => {
+    const empty = PackedWeights.fromFloat32(new Float32Array(0), [rows, columns], { scheme: 'float32' });
+    expect([empty.n, empty.k, empty.byteLength]).toEqual([rows, columns, 0]);
+    expect(new Linear(empty).forward(new Float32Array(0))).toHaveLength(0);
+  });
+
   it('refuses detached data', () => {
     const gone = new Float32Array(n * k);
     structuredClone(gone.buffer, { transfer: [gone.buffer] });

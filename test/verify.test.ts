@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { native } from '../lib/native.js';
 import { convert, loadModel, verify, type ConvertOptions, type VerifyReport } from '../lib/index.js';
@@ -35,6 +35,12 @@ async function converted(options?: ConvertOptions): Promise<VerifyReport> {
   await convert(input, output, options);
   return verify(input, output);
 }
+
+it('names both files as they were given', async () => {
+  await convert(input, output);
+  const [original, quantized] = [input, output].map((path) => relative(process.cwd(), path)) as [string, string];
+  expect(await verify(original, quantized)).toMatchObject({ original, quantized });
+});
 
 /** The file with some tensors changed, added or left out. */
 function rewrite(change: (all: Record<string, TestTensor>) => void): void {

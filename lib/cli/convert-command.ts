@@ -8,7 +8,7 @@ import { ACTIVATION_RANGES, GRANULARITIES, WEIGHT_NUMERICS, WEIGHT_SCHEMES } fro
 import { decibels } from '../report/html.js';
 import { Interrupted } from './errors.js';
 import { progressView } from './progress.js';
-import { writeReport } from './report-file.js';
+import { checkReportPath, writeReport } from './report-file.js';
 import { formatBytes, formatSeconds, formatTable, printable, toJson } from './text.js';
 
 /** Flags that are options of `convert` under the same name. */
@@ -36,6 +36,12 @@ interface Flags extends Pick<ConvertOptions, (typeof PASSED_ON)[number]> {
 }
 
 const collect = (value: string, list: string[] = []): string[] => [...list, value];
+
+const EXAMPLES = `
+Examples:
+  qgemm convert model.safetensors -o model.q8.safetensors
+  qgemm convert ./hugging-face-folder -o model.q8.safetensors --report report.html
+  qgemm convert model.gguf -o model.q8.safetensors --exclude '*embed*' --dry-run`;
 
 export function addConvert(program: Command): void {
   program
@@ -81,6 +87,7 @@ export function addConvert(program: Command): void {
     .option('--report <file>', 'compare with the input, and write a page (HTML) with the errors of all weights')
     .option('--json', 'report as JSON on standard output, progress as JSON lines on standard error')
     .option('--quiet', 'no progress')
+    .addHelpText('after', EXAMPLES)
     .action(run);
 }
 
@@ -89,6 +96,7 @@ function schemeHelp(): string {
 }
 
 async function run(input: string, flags: Flags): Promise<void> {
+  if (flags.report !== undefined) checkReportPath(flags.report, [input, flags.output]);
   const view = progressView(process.stderr, flags);
   const { signal, restore } = abortOnSignals();
   let report: ConvertReport;

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { QgemmError, show } from '../errors.js';
 import { verify } from '../verify.js';
 import type { VerifiedWeight, VerifyReport } from '../verify-report.js';
-import { writeReport } from './report-file.js';
+import { checkReportPath, writeReport } from './report-file.js';
 import { formatBytes, formatTable, printable, toJson } from './text.js';
 
 export function addVerify(program: Command): void {
@@ -17,6 +17,7 @@ export function addVerify(program: Command): void {
     .option('--json', 'as JSON')
     .option('--report <file>', 'write a page (HTML) with the errors and histograms of all weights')
     .action(async (original: string, quantized: string, flags: { json?: boolean; report?: string }) => {
+      if (flags.report !== undefined) checkReportPath(flags.report, [original, quantized]);
       const report = await verify(original, quantized, { histograms: flags.report !== undefined });
       if (flags.report !== undefined) writeReport(flags.report, report);
       process.stdout.write(flags.json ? `${toJson(report)}\n` : format(report));

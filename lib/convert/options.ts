@@ -162,6 +162,6 @@ function globs(name: string, value: unknown): readonly string[] {
 /** Checks a path argument: a string that is not empty and has no zero byte. */
 export function checkPath(name: string, value: unknown): string {
   if (typeof value !== 'string' || value === '' || value.includes('\0'))
-    fail('ERR_QGEMM_ARGUMENT', name, 'a path', value);
+    fail('ERR_QGEMM_ARGUMENT', name, 'a path (a string, not empty, without zero characters)', value);
   return value;
 }

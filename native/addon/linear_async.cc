@@ -69,8 +69,10 @@ bool is_small(const LayersCall& call) {
 /// `results` are complete already; `done` is then not called.
 napi_value linear_forward_all_async(napi_env env, napi_callback_info info) {
   Args<8> args(env, info);
+  // Before the arguments: making the queue runs async hooks of the caller's, which may transfer their buffers.
+  AsyncQueue* queue = AsyncQueue::of(env);
   LayersCall call;
-  if (!read_layers_call(env, args.values, &call)) return nullptr;
+  if (queue == nullptr || !read_layers_call(env, args.values, &call)) return nullptr;
   napi_valuetype type = napi_undefined;
   napi_typeof(env, args[7], &type);
   if (type != napi_function) return throw_error(env, code::kArgument, "done must be a function");
@@ -81,8 +83,6 @@ napi_value linear_forward_all_async(napi_env env, napi_callback_info info) {
                                          call.outputs.size());
     if (status != Status::ok) return throw_status(env, status, "x");
   } else {
-    AsyncQueue* queue = AsyncQueue::of(env);
-    if (queue == nullptr) return nullptr;
     std::unique_ptr<ForwardJob> job(new (std::nothrow) ForwardJob);
     const Status status = job == nullptr ? Status::out_of_memory : job->snapshot(std::move(call));
     if (status != Status::ok) return throw_status(env, status, "x");

@@ -25,25 +25,31 @@ bool read_output(napi_env env, napi_value value, const LinearLayer& layer, size_
   return true;
 }
 
-bool read_array(napi_env env, napi_value value, const char* name, uint32_t* length) {
-  if (napi_get_array_length(env, value, length) == napi_ok) return true;
-  throw_error(env, code::kArgument, "%s must be an array", name);
-  return false;
+// The elements of an array. Asking for them can run a getter of the caller's, which may transfer or shrink any buffer:
+// so this comes before the memory of any typed array is looked at.
+bool read_elements(napi_env env, napi_value value, const char* name, std::vector<napi_value>* elements) {
+  uint32_t length;
+  if (napi_get_array_length(env, value, &length) != napi_ok) {
+    throw_error(env, code::kArgument, "%s must be an array", name);
+    return false;
+  }
+  for (uint32_t i = 0; i < length; ++i) {
+    napi_value element;
+    if (napi_get_element(env, value, i, &element) != napi_ok) return false;
+    elements->push_back(element);
+  }
+  return true;
 }
 
-bool read_layers(napi_env env, napi_value value, LayersCall* call) {
-  uint32_t length;
-  if (!read_array(env, value, "linears", &length)) return false;
-  for (uint32_t i = 0; i < length; ++i) {
-    napi_value item;
-    if (napi_get_element(env, value, i, &item) != napi_ok) return false;
-    const auto* handle = unwrap_live_handle<LinearHandle>(env, item);
+bool read_layers(napi_env env, const std::vector<napi_value>& linears, LayersCall* call) {
+  for (size_t i = 0; i < linears.size(); ++i) {
+    const auto* handle = unwrap_live_handle<LinearHandle>(env, linears[i]);
     if (handle == nullptr) return false;
     const LinearLayer& layer = *handle->layer;
     if (i == 0) {
       call->scheme = layer.input;
     } else if (!call->scheme.same_rows(layer.input)) {
-      throw_error(env, code::kArgument, "linears[%u] must take its input as linears[0] does", i);
+      throw_error(env, code::kArgument, "linears[%zu] must take its input as linears[0] does", i);
       return false;
     }
     call->scheme.row_sums |= layer.input.row_sums;
@@ -51,8 +57,8 @@ bool read_layers(napi_env env, napi_value value, LayersCall* call) {
     call->layers.push_back(handle->layer);
     call->outputs.push_back({layer.weights.weights.get(), layer.epilogue, nullptr});
   }
-  if (length == 0) throw_error(env, code::kArgument, "linears must not be empty");
-  return length != 0;
+  if (linears.empty()) throw_error(env, code::kArgument, "linears must not be empty");
+  return !linears.empty();
 }
 
 // x, scales, zeroPoints: float32 rows and two nulls, or codes and their parameters.
@@ -87,19 +93,13 @@ bool read_input(napi_env env, const napi_value* arguments, LayersCall* call) {
   return true;
 }
 
-bool read_outputs(napi_env env, napi_value value, LayersCall* call) {
-  uint32_t length;
-  if (!read_array(env, value, "outs", &length)) return false;
-  if (length != call->layers.size()) {
-    throw_error(env, code::kShape, "outs must have %zu elements, got %u", call->layers.size(), length);
+bool read_outputs(napi_env env, const std::vector<napi_value>& outs, LayersCall* call) {
+  if (outs.size() != call->layers.size()) {
+    throw_error(env, code::kShape, "outs must have %zu elements, got %zu", call->layers.size(), outs.size());
     return false;
   }
-  for (uint32_t i = 0; i < length; ++i) {
-    napi_value item;
-    if (napi_get_element(env, value, i, &item) != napi_ok ||
-        !read_output(env, item, *call->layers[i], call->m, &call->outputs[i].y)) {
-      return false;
-    }
+  for (size_t i = 0; i < outs.size(); ++i) {
+    if (!read_output(env, outs[i], *call->layers[i], call->m, &call->outputs[i].y)) return false;
   }
   return true;
 }
@@ -148,8 +148,10 @@ napi_value linear_forward_all_js(napi_env env, napi_callback_info info) {
 }  // namespace
 
 bool read_layers_call(napi_env env, const napi_value* arguments, LayersCall* call) {
-  return read_layers(env, arguments[0], call) && read_size(env, arguments[4], "m", &call->m) &&
-         read_input(env, arguments + 1, call) && read_outputs(env, arguments[5], call) &&
+  std::vector<napi_value> linears, outs;
+  return read_elements(env, arguments[0], "linears", &linears) && read_elements(env, arguments[5], "outs", &outs) &&
+         read_layers(env, linears, call) && read_size(env, arguments[4], "m", &call->m) &&
+         read_input(env, arguments + 1, call) && read_outputs(env, outs, call) &&
          read_residual(env, arguments[6], call);
 }
 

@@ -84,13 +84,13 @@ napi_value matmul_quantized_js(napi_env env, napi_callback_info info) {
 /// matmulQuantizedAsync(..., out, done): an id for linearCancel.
 napi_value matmul_quantized_async_js(napi_env env, napi_callback_info info) {
   const Args<10> args(env, info);
+  // Before the arguments: making the queue runs async hooks of the caller's, which may transfer their buffers.
+  AsyncQueue* queue = AsyncQueue::of(env);
   Call call;
-  if (!read_call(env, args.values, &call)) return nullptr;
+  if (queue == nullptr || !read_call(env, args.values, &call)) return nullptr;
   napi_valuetype type = napi_undefined;
   napi_typeof(env, args[9], &type);
   if (type != napi_function) return throw_error(env, code::kArgument, "done must be a function");
-  AsyncQueue* queue = AsyncQueue::of(env);
-  if (queue == nullptr) return nullptr;
   std::unique_ptr<MatmulJob> job(new (std::nothrow) MatmulJob);
   if (job == nullptr || !job->snapshot(call)) return throw_status(env, Status::out_of_memory, "a");
   const uint32_t id = queue->submit(job.release(), args[8], args[9]);

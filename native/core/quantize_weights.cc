@@ -21,6 +21,7 @@ void store_row(const PackedWeights& weights, const PackedArrays& arrays, size_t 
 }
 
 void pack_float_rows(const float* w, WeightLayout layout, const PackedWeights& weights, float* panels) {
+  if (weights.k == 0) return;  // then N may be anything: no memory bounds it
   for (size_t n = 0; n < weights.n; ++n) {
     float* out = panels + n / kPanelColumns * weights.panel_stride() + n % kPanelColumns;
     const float* row = w + n * layout.row_stride;
