@@ -58,11 +58,19 @@ const places = flags.filter((flag) => flag !== '--suite');
 const wanted = (flag) => places.length === 0 || places.includes(flag);
 const emulatedTests = flags.includes('--suite') ? WITHOUT_FILES : KERNEL_TESTS;
 
-/** Runs vitest and notes the outcome. */
+/**
+ * Runs vitest and notes the outcome. Test files share their processes: under an emulator, starting one for each file takes
+ * longer than most of the tests. The files have run in processes of their own under "npm test".
+ */
 function vitest(title, env, tests) {
   console.log(`\n=== ${title}`);
   const started = Date.now();
-  const args = [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...(filters.length > 0 ? filters : tests)];
+  const args = [
+    join(root, 'node_modules/vitest/vitest.mjs'),
+    'run',
+    '--no-isolate',
+    ...(filters.length > 0 ? filters : tests),
+  ];
   const { status } = spawnSync(process.execPath, args, {
     cwd: root,
     stdio: 'inherit',
