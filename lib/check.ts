@@ -28,6 +28,13 @@ export function checkOneOf<T extends string>(name: string, value: unknown, allow
   return value as T;
 }
 
+/** Checks a path argument: a string that is not empty and has no zero byte. */
+export function checkPath(name: string, value: unknown): string {
+  if (typeof value !== 'string' || value === '' || value.includes('\0'))
+    fail('ERR_QGEMM_ARGUMENT', name, 'a path (a string, not empty, without zero characters)', value);
+  return value;
+}
+
 /**
  * Checks that an options argument is a plain object (or absent) and has no key we do not know. Other objects (a Map, an
  * AbortSignal where `{ signal }` is meant) have no keys, and would be ignored.

@@ -1,4 +1,4 @@
-import { checkPath } from './convert/options.js';
+import { checkPath } from './check.js';
 import { FileSource } from './formats/file.js';
 import { openModel } from './formats/open.js';
 import { isPacked, readPackedHeader, type PackedHeader } from './formats/packed.js';

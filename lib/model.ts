@@ -1,5 +1,4 @@
-import { checkOptions, fail } from './check.js';
-import { checkPath } from './convert/options.js';
+import { checkOptions, checkPath, fail } from './check.js';
 import { QgemmError, show } from './errors.js';
 import { MappedFile } from './formats/mapping.js';
 import { readPackedHeader, type PackedEntry, type PackedHeader } from './formats/packed.js';

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { storedBytes } from './convert/plan.js';
+import { storedBytes } from './stored-bytes.js';
 import { ErrorStats } from './error-stats.js';
 import type { PackedWeight } from './formats/converted.js';
 import { elementsOf } from './formats/dtypes.js';

@@ -143,7 +143,7 @@ function smokeOtherNodes(folder) {
 }
 
 run('npm', ['run', '--silent', 'build']);
-if (!process.argv.includes('--no-prebuild')) run(process.execPath, [join(root, 'scripts/prebuild.mjs')]);
+if (!process.argv.includes('--no-prebuild')) run(process.execPath, [join(root, 'scripts/prebuild.mjs'), '--reuse']);
 const { tarball, files } = pack();
 checkContents(files);
 checkLibraries(files);

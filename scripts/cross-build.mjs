@@ -24,11 +24,13 @@ export function stage(name) {
   return folder;
 }
 
-/** Cross-builds the addon for Linux on `arch` into prebuilds/, where lib/native.ts finds it. */
-export function buildAddonFor(arch) {
+/** Cross-builds the addon for Linux on `arch` into prebuilds/, where lib/native.ts finds it; `afresh`: every object anew. */
+export function buildAddonFor(arch, { afresh = false } = {}) {
   const folder = stage(`build-${arch}`);
   const env = { ...process.env, ...COMPILERS[arch] };
-  run(process.execPath, [join(root, 'scripts/build-native.mjs'), `--arch=${arch}`, `--directory=${folder}`], { env });
+  const commands = afresh ? [] : ['configure', 'build'];
+  const args = [...commands, `--arch=${arch}`, `--directory=${folder}`];
+  run(process.execPath, [join(root, 'scripts/build-native.mjs'), ...args], { env });
   const target = join(root, 'prebuilds', `linux-${arch}`);
   mkdirSync(target, { recursive: true });
   const binary = join(target, 'qgemm.glibc.node');

@@ -1,6 +1,7 @@
 // Builds the addon for this platform into prebuilds/<platform>-<arch>/, the folder that the npm package carries and
 // lib/native.ts looks into, and on Linux x64 for arm64 too where the cross compiler is there. The build happens in a staged
 // copy: prebuildify would empty the repository's own build/.
+//   node scripts/prebuild.mjs [--reuse]     (--reuse keeps the objects that npm run test:isas has built for arm64)
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -9,7 +10,7 @@ import { found, root, run } from './tools.mjs';
 
 const require = createRequire(import.meta.url);
 const prefix = dirname(dirname(process.execPath));
-const env = { ...process.env };
+const env = { JOBS: 'max', ...process.env };
 if (existsSync(join(prefix, 'include/node/node_api.h'))) env.npm_config_nodedir = prefix;
 
 const platform = `${process.platform}-${process.arch}`;
@@ -33,5 +34,6 @@ run(
   ],
   { env },
 );
-if (platform === 'linux-x64' && found('aarch64-linux-gnu-g++')) buildAddonFor('arm64');
+if (platform === 'linux-x64' && found('aarch64-linux-gnu-g++'))
+  buildAddonFor('arm64', { afresh: !process.argv.includes('--reuse') });
 console.log(`prebuilds/${platform}: ${readdirSync(target).join(', ')}`);

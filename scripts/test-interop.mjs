@@ -4,7 +4,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { python } from './python.mjs';
-import { cache, root, run } from './tools.mjs';
+import { cache, root, run, runTests } from './tools.mjs';
 
 const scripts = join(root, 'scripts', 'interop');
 const interpreter = python('venv-interop', join(scripts, 'requirements.txt'));
@@ -13,10 +13,4 @@ for (const name of readdirSync(scripts).sort()) {
   if (format !== undefined) run(interpreter, [join(scripts, name), join(cache, 'interop', format)]);
 }
 process.env.QGEMM_TEST_PYTHON = interpreter;
-run(process.execPath, [
-  join(root, 'node_modules', 'vitest', 'vitest.mjs'),
-  'run',
-  '--config',
-  'vitest.interop.config.mts',
-  ...process.argv.slice(2),
-]);
+runTests('vitest.interop.config.mts', process.argv.slice(2));

@@ -56,13 +56,22 @@ function splitArguments(args) {
 
 const places = flags.filter((flag) => flag !== '--suite');
 const wanted = (flag) => places.length === 0 || places.includes(flag);
-const emulatedTests = flags.includes('--suite') ? WITHOUT_FILES : KERNEL_TESTS;
+const suite = flags.includes('--suite');
+const emulatedTests = suite ? WITHOUT_FILES : KERNEL_TESTS;
+// Test files share processes: under an emulator, starting one for each takes longer than most of the tests. Not in the whole
+// suite, where some count what a process holds.
+const isolation = suite ? [] : ['--no-isolate'];
 
 /** Runs vitest and notes the outcome. */
 function vitest(title, env, tests) {
   console.log(`\n=== ${title}`);
   const started = Date.now();
-  const args = [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...(filters.length > 0 ? filters : tests)];
+  const args = [
+    join(root, 'node_modules/vitest/vitest.mjs'),
+    'run',
+    ...isolation,
+    ...(filters.length > 0 ? filters : tests),
+  ];
   const { status } = spawnSync(process.execPath, args, {
     cwd: root,
     stdio: 'inherit',

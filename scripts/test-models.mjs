@@ -3,7 +3,7 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pip, python } from './python.mjs';
-import { cache, root, run } from './tools.mjs';
+import { cache, root, run, runTests } from './tools.mjs';
 
 const folder = join(cache, 'models');
 const list = join(root, 'scripts', 'models.txt');
@@ -20,10 +20,4 @@ if (!existsSync(done) || readFileSync(done, 'utf8') !== wanted) {
   writeFileSync(done, wanted);
 }
 process.env.QGEMM_TEST_PYTHON = interpreter;
-run(process.execPath, [
-  join(root, 'node_modules', 'vitest', 'vitest.mjs'),
-  'run',
-  '--config',
-  'vitest.models.config.mts',
-  ...process.argv.slice(2),
-]);
+runTests('vitest.models.config.mts', process.argv.slice(2));

@@ -1,26 +1,13 @@
 // Runs the Python snippet of docs/file-format.md with the stock `safetensors` package on files that `convert` makes, and
 // compares what it reads with `loadModel`, bit by bit. Needs Python 3 with venv, and PyPI the first time.
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { cache, need, root, run } from './tools.mjs';
+import { python } from './python.mjs';
+import { root, run } from './tools.mjs';
 
-const packages = ['safetensors==0.8.0', 'numpy==2.4.6'];
 const { convert, loadModel } = createRequire(import.meta.url)('../dist/index.js');
-
-function python() {
-  const folder = join(cache, 'python');
-  const interpreter = join(folder, 'bin', 'python');
-  const installed = join(folder, packages.join('-'));
-  if (existsSync(installed)) return interpreter;
-  const system = process.env.PYTHON ?? 'python3';
-  need(system, 'python3 python3-venv');
-  run(system, ['-m', 'venv', '--clear', folder]);
-  run(interpreter, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...packages]);
-  writeFileSync(installed, '');
-  return interpreter;
-}
 
 /** A safetensors file with weights of odd sizes, one of them with a bias. */
 function writeModel(path) {
@@ -57,7 +44,7 @@ try {
   writeFileSync(join(folder, 'snippet.py'), snippet);
   writeFileSync(join(folder, 'reader.py'), reader);
   writeModel(join(folder, 'model.safetensors'));
-  const interpreter = python();
+  const interpreter = python('venv-interop', join(root, 'scripts', 'interop', 'requirements.txt'));
   const output = join(folder, 'packed.safetensors');
   let compared = 0;
   const compare = (file, name, values) => {

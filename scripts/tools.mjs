@@ -28,6 +28,11 @@ export function run(command, args, options = {}) {
   process.exit(status ?? 1);
 }
 
+/** Runs the tests of a vitest configuration; `args` are arguments of vitest. Ends the program when one fails. */
+export function runTests(config, args) {
+  run(process.execPath, [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--config', config, ...args]);
+}
+
 /** Writes an executable file that starts `command` with its own arguments appended. Returns its path. */
 export function launcher(name, command) {
   mkdirSync(join(cache, 'launchers'), { recursive: true });

@@ -4,19 +4,19 @@ import { describe, expect, it } from 'vitest';
 import { openModel } from '../lib/formats/open.js';
 import { readTensor, type MatmulWeight } from '../lib/formats/source.js';
 import { convert, inspect, loadModel } from '../lib/index.js';
-import { FLOAT, INT32, INT8, UINT8, graphProto, onnxBytes, rawTensor, type OnnxTestNode } from './support/onnx.js';
+import {
+  FLOAT,
+  INT32,
+  INT8,
+  UINT8,
+  floatTensor,
+  graphProto,
+  onnxBytes,
+  rawTensor,
+  type OnnxTestNode,
+} from './support/onnx.js';
 import { temporaryFolder, values } from './support/safetensors.js';
 
-const float = (name: string, dims: number[], seed = 1): Buffer =>
-  rawTensor(
-    name,
-    FLOAT,
-    dims,
-    values(
-      dims.reduce((a, b) => a * b, 1),
-      seed,
-    ),
-  );
 const int8 = (name: string, dims: number[]): Buffer =>
   rawTensor(
     name,
@@ -60,7 +60,7 @@ function matmuls(nodes: OnnxTestNode[], tensors: Buffer[], outputs?: string[]): 
 
 const kn = { n: 5, k: 3, layout: 'kn' };
 const nk = { n: 3, k: 5, layout: 'nk' };
-const w = float('w', [3, 5]);
+const w = floatTensor('w', [3, 5]);
 
 describe('float weights of ONNX graphs', () => {
   it.each<[string, OnnxTestNode[], object]>([
@@ -107,17 +107,17 @@ describe('float weights of ONNX graphs', () => {
       node('Conv', `x ${name}`, `${name}y`, { group: name === 'd' ? 2 : 1 }),
     );
     const tensors = [
-      float('a', [4, 3, 1, 1]),
-      float('b', [4, 3, 1]),
-      float('c', [4, 3, 1, 3]),
-      float('d', [4, 3, 1, 1]),
+      floatTensor('a', [4, 3, 1, 1]),
+      floatTensor('b', [4, 3, 1]),
+      floatTensor('c', [4, 3, 1, 3]),
+      floatTensor('d', [4, 3, 1, 1]),
     ];
     const found = { n: 4, k: 3, layout: 'nk' };
     expect(matmuls(nodes, tensors)).toEqual({ a: found, b: found });
   });
 
   it('biases: the third input, or what an Add adds to the product alone', () => {
-    const b = float('b', [5]);
+    const b = floatTensor('b', [5]);
     const biased = { w: { ...kn, bias: 'b' } };
     expect(matmuls([node('Gemm', 'x w b', 'y')], [w, b])).toEqual(biased);
     expect(matmuls([node('MatMul', 'x w', 'p'), node('Add', 'p b', 'y')], [w, b])).toEqual(biased);
@@ -128,10 +128,10 @@ describe('float weights of ONNX graphs', () => {
     });
     expect(matmuls([node('MatMul', 'x w', 'p'), node('Add', 'p b', 'y')], [w, b], ['y', 'p'])).toEqual({ w: kn });
     expect(matmuls([node('MatMul', 'x w', 'p'), node('Add', 'p x', 'y')], [w])).toEqual({ w: kn });
-    expect(matmuls([node('Gemm', 'x w b', 'y')], [w, float('b', [1, 5])])).toEqual({ w: kn });
-    expect(matmuls([node('Gemm', 'x w b', 'y')], [w, float('b', [1])])).toEqual({ w: kn });
+    expect(matmuls([node('Gemm', 'x w b', 'y')], [w, floatTensor('b', [1, 5])])).toEqual({ w: kn });
+    expect(matmuls([node('Gemm', 'x w b', 'y')], [w, floatTensor('b', [1])])).toEqual({ w: kn });
     const two = [node('Gemm', 'x w b', 'y'), node('Gemm', 'x w c', 'z')];
-    expect(matmuls(two, [w, b, float('c', [5])])).toEqual({ w: kn });
+    expect(matmuls(two, [w, b, floatTensor('c', [5])])).toEqual({ w: kn });
   });
 
   it('weights of an outer graph that a graph inside multiplies by', () => {
@@ -142,7 +142,7 @@ describe('float weights of ONNX graphs', () => {
   });
 
   it('the user may name any other matrix', () => {
-    const source = openModel(write([], [w, float('f', [4, 3, 1, 1]), float('v', [4])]));
+    const source = openModel(write([], [w, floatTensor('f', [4, 3, 1, 1]), floatTensor('v', [4])]));
     expect(source.asMatmul('w')).toEqual(kn);
     expect(source.asMatmul('f')).toEqual({ n: 4, k: 3, layout: 'nk' });
     expect(source.asMatmul('v')).toBeUndefined();
@@ -150,7 +150,7 @@ describe('float weights of ONNX graphs', () => {
   });
 
   it('converts: [K, N] gives the same layer as [N, K] transposed', async () => {
-    const path = write([node('Gemm', 'x w b', 'y')], [w, float('b', [5], 7)]);
+    const path = write([node('Gemm', 'x w b', 'y')], [w, floatTensor('b', [5], 7)]);
     const output = join(temporaryFolder(), 'out.safetensors');
     await convert(path, output, { scheme: 'float32' });
     const model = loadModel(output);
@@ -218,7 +218,7 @@ describe('weights of ONNX graphs in 8-bit codes', () => {
     [
       'DynamicQuantizeMatMul',
       [node('DynamicQuantizeMatMul@com.microsoft', 'x w s - b', 'y')],
-      [codes, vector, float('b', [5])],
+      [codes, vector, floatTensor('b', [5])],
       { ...kn, ...perChannel, bias: 'b' },
     ],
     [

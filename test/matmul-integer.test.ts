@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { matmulInteger, QgemmError, type MatmulIntegerOptions } from '../lib/index.js';
 import { matmulInteger as oracle } from './reference/matmul-integer.js';
+import { scaled } from './support/emulated.js';
 
 type Codes = Int8Array | Uint8Array;
 
@@ -35,7 +36,7 @@ describe('matmulInteger', () => {
         const expected = oracle(a, b, m, n, k, aZeroPoint, bZeroPoint);
         expect(matmulInteger(a, b, m, n, k, { aZeroPoint, bZeroPoint })).toEqual(expected);
       }),
-      { numRuns: 150 },
+      { numRuns: scaled(150, 40) },
     );
   });
 

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cpuInfo, matmulQuantized, matmulQuantizedAsync, setNumThreads } from '../lib/index.js';
 import { matmulQuantized as oracle, type Sizes } from './reference/matmul-quantized.js';
+import { scaled } from './support/emulated.js';
 import { randomFloats } from './support/random.js';
 import { runs } from './support/runs.js';
 import { expectSameBits } from './support/same-bits.js';
@@ -25,7 +26,7 @@ describe('matmulQuantized', () => {
         const [a, b] = operands(s, seed);
         expectSameBits(matmulQuantized(a, b, { ...s, scale }), oracle(a, b, s, scale));
       }),
-      { numRuns: runs(60) },
+      { numRuns: runs(scaled(60, 20)) },
     );
   });
 

@@ -11,6 +11,7 @@ import {
   FLOAT16,
   INT8,
   externalTensor,
+  floatTensor,
   graphProto,
   message,
   nodeProto,
@@ -20,16 +21,6 @@ import {
 } from './support/onnx.js';
 import { bytesOf, f32, temporaryFolder, values, writeSafetensors } from './support/safetensors.js';
 
-const float = (name: string, dims: number[], seed = 1): Buffer =>
-  rawTensor(
-    name,
-    FLOAT,
-    dims,
-    values(
-      dims.reduce((a, b) => a * b, 1),
-      seed,
-    ),
-  );
 const matmul = { op: 'MatMul', in: ['x', 'w'], out: ['y'] };
 const dequantize = (name: string, zeroPoint = false, axis = 1): Buffer =>
   nodeProto({
@@ -64,7 +55,7 @@ function open(path: string): OnnxSource {
 
 describe('--format onnx', () => {
   it('is the same graph, byte for byte, with initializers and a DequantizeLinear in place of the weight', async () => {
-    const [before, after] = [float('a', [2]), float('b', [5])];
+    const [before, after] = [floatTensor('a', [2]), floatTensor('b', [5])];
     const unknown = [99, 'a field of a later version'] as const;
     const graph = (nodes: Buffer[], tensors: Buffer[]): Buffer =>
       message(
@@ -77,7 +68,7 @@ describe('--format onnx', () => {
         unknown,
       );
     const { bytes } = await write(
-      onnxBytes(graph([nodeProto(matmul)], [before, float('w', [3, 5]), after]), 17, unknown),
+      onnxBytes(graph([nodeProto(matmul)], [before, floatTensor('w', [3, 5]), after]), 17, unknown),
     );
     const { data, scales } = quantize(values(15), [3, 5], { dtype: 'int8', granularity: 'per-channel', axis: 1 });
     const initializers = [
@@ -91,7 +82,7 @@ describe('--format onnx', () => {
 
   it('takes the settings: zero points, one scale, and formulas of others', async () => {
     const options = { symmetric: false, numerics: 'onnx' } as const;
-    const { bytes } = await writeGraph({ nodes: [matmul], tensors: [float('w', [3, 5])] }, options);
+    const { bytes } = await writeGraph({ nodes: [matmul], tensors: [floatTensor('w', [3, 5])] }, options);
     const q = quantize(values(15), [3, 5], { dtype: 'int8', granularity: 'per-channel', axis: 1, ...options });
     const tensors = [
       rawTensor('w_quantized', INT8, [3, 5], q.data),
@@ -102,7 +93,10 @@ describe('--format onnx', () => {
       onnxBytes({ nodes: [dequantize('w', true), nodeProto(matmul)], tensors, inputs: ['x'], outputs: ['y'] }),
     );
 
-    const one = await writeGraph({ nodes: [matmul], tensors: [float('w', [3, 5])] }, { granularity: 'per-tensor' });
+    const one = await writeGraph(
+      { nodes: [matmul], tensors: [floatTensor('w', [3, 5])] },
+      { granularity: 'per-tensor' },
+    );
     const { quantized } = openModel(one.output).matmuls.get('w')!;
     expect(quantized!.readScales()).toEqual(quantize(values(15), [15], { dtype: 'int8' }).scales);
   });
@@ -113,7 +107,7 @@ describe('--format onnx', () => {
       ['nk', [45, 70]],
     ] as const) {
       const node = { op: 'Gemm', in: ['x', 'w'], out: ['y'], attributes: { transB: layout === 'nk' ? 1 : 0 } };
-      const { input, output } = await writeGraph({ nodes: [node], tensors: [float('w', [...dims])] });
+      const { input, output } = await writeGraph({ nodes: [node], tensors: [floatTensor('w', [...dims])] });
       const packed = join(temporaryFolder(), 'packed.safetensors');
       await convert(input, packed);
       const model = loadModel(packed);
@@ -127,7 +121,7 @@ describe('--format onnx', () => {
   });
 
   it('can be verified: weights have their names again, everything else is there', async () => {
-    const tensors = [float('w', [64, 32]), float('b', [32]), float('other', [7])];
+    const tensors = [floatTensor('w', [64, 32]), floatTensor('b', [32]), floatTensor('other', [7])];
     const { input, output } = await writeGraph({ nodes: [{ ...matmul, op: 'Gemm', in: ['x', 'w', 'b'] }], tensors });
     const { weights, mismatches } = await verify(input, output);
     expect(mismatches).toEqual([]);
@@ -137,17 +131,20 @@ describe('--format onnx', () => {
   it('weights in graphs inside, in Constant nodes, in float16, and with names that are taken', async () => {
     const inner = graphProto({
       nodes: [{ op: 'MatMul', in: ['x', 'v'], out: ['i'] }],
-      tensors: [float('v', [3, 4], 2)],
+      tensors: [floatTensor('v', [3, 4], 2)],
       outputs: ['i'],
     });
     const { output } = await writeGraph({
       nodes: [
-        { op: 'Constant', in: [], out: ['k'], attributes: { value: { tensor: float('', [3, 2], 3) } } },
+        { op: 'Constant', in: [], out: ['k'], attributes: { value: { tensor: floatTensor('', [3, 2], 3) } } },
         { op: 'If', in: ['c'], out: ['z'], attributes: { then_branch: { graph: inner } } },
         { op: 'MatMul', in: ['x', 'k'], out: ['w_quantized'] },
         { op: 'MatMul', in: ['x', 'h'], out: ['y'] },
       ],
-      tensors: [rawTensor('h', FLOAT16, [2, 2], Uint16Array.of(0x3c00, 0x4000, 0xbc00, 0xc000)), float('w', [3, 5])],
+      tensors: [
+        rawTensor('h', FLOAT16, [2, 2], Uint16Array.of(0x3c00, 0x4000, 0xbc00, 0xc000)),
+        floatTensor('w', [3, 5]),
+      ],
     });
     const source = open(output);
     expect([...source.matmuls.keys()].sort()).toEqual(['h', 'k', 'v']);
@@ -166,13 +163,13 @@ describe('--format onnx', () => {
   });
 
   it('new values take names that no graph has', async () => {
-    const graph = { nodes: [matmul, { op: 'Abs', in: ['x'], out: ['w_scale'] }], tensors: [float('w', [3, 5])] };
+    const graph = { nodes: [matmul, { op: 'Abs', in: ['x'], out: ['w_scale'] }], tensors: [floatTensor('w', [3, 5])] };
     const { output } = await writeGraph(graph);
     expect(open(output).document.scopes[0]!.graph.nodes[0]!.inputs).toEqual(['w_quantized', 'w_scale_1']);
   });
 
   it('a weight that is listed among the inputs is none any more', async () => {
-    const { output } = await writeGraph({ nodes: [matmul], tensors: [float('w', [3, 5])], inputs: ['x', 'w'] });
+    const { output } = await writeGraph({ nodes: [matmul], tensors: [floatTensor('w', [3, 5])], inputs: ['x', 'w'] });
     expect(open(output).document.scopes[0]!.graph.inputs.map(({ name }) => name)).toEqual(['x']);
   });
 
@@ -187,7 +184,7 @@ describe('--format onnx', () => {
     const { bytes, output } = await write(onnxBytes({ nodes, tensors }), { exclude: ['v'] }, folder);
     expect(open(output).files).toHaveLength(1);
     expect(bytes.includes(rawTensor('v', FLOAT, [4, 5], values(35).subarray(15)))).toBe(true);
-    const { bytes: inside } = await write(onnxBytes({ nodes: [matmul], tensors: [float('w', [3, 5])] }));
+    const { bytes: inside } = await write(onnxBytes({ nodes: [matmul], tensors: [floatTensor('w', [3, 5])] }));
     const { bytes: outside } = await write(
       onnxBytes({ nodes: [matmul], tensors: tensors.slice(0, 1) }),
       {},
@@ -198,14 +195,14 @@ describe('--format onnx', () => {
 
   it('weights in codes stay as they are', async () => {
     const nodes = [dequantize('w'), nodeProto(matmul)];
-    const tensors = [rawTensor('w_quantized', INT8, [3, 5], new Int8Array(15).fill(3)), float('w_scale', [5])];
+    const tensors = [rawTensor('w_quantized', INT8, [3, 5], new Int8Array(15).fill(3)), floatTensor('w_scale', [5])];
     const original = onnxBytes({ nodes, tensors });
     expect((await write(original)).bytes).toEqual(original);
     await expect(write(original, { requantize: true })).rejects.toMatchObject({ code: 'ERR_QGEMM_ARGUMENT' });
   });
 
   it('refuses operators that are too old, and sources that have no graph', async () => {
-    const graph = { nodes: [matmul], tensors: [float('w', [3, 5])] };
+    const graph = { nodes: [matmul], tensors: [floatTensor('w', [3, 5])] };
     await expect(write(onnxBytes(graph, 12))).rejects.toMatchObject({ code: 'ERR_QGEMM_FORMAT' });
     await expect(write(onnxBytes(graph, 9), { granularity: 'per-tensor' })).rejects.toMatchObject({
       code: 'ERR_QGEMM_FORMAT',

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Linear, PackedWeights, type QuantizedTensor, type WeightsHandle } from '../lib/index.js';
 import { runChild } from './support/child.js';
+import { scaled } from './support/emulated.js';
 import { randomFloats } from './support/random.js';
 import { expectSameBits } from './support/same-bits.js';
 
@@ -172,7 +173,8 @@ describe('PackedWeights.handle and attach', () => {
 });
 
 describe('native memory', () => {
-  // 200 x 4 MiB are packed, and V8 sees only handles of some bytes: without being told it would collect none of them.
+  // 4 MiB are packed again and again, in all more than the test allows at a time, and V8 sees only handles of some bytes:
+  // without being told it would collect none of them.
   const pack = `const data = new Float32Array(1024 * 1024);
     const pack = () => qgemm.PackedWeights.fromFloat32(data, [1024, 1024], { scheme: 'float32' });
     const mib = () => process.memoryUsage.rss() / 2 ** 20;
@@ -183,7 +185,7 @@ describe('native memory', () => {
   it('is collected in time when nobody disposes of it', async () => {
     const child = await runChild(
       `${pack} (async () => {
-        for (let i = 0; i < 200; i++) { new qgemm.Linear(pack()); note(); await new Promise(setImmediate); }
+        for (let i = 0; i < ${scaled(200, 140)}; i++) { new qgemm.Linear(pack()); note(); await new Promise(setImmediate); }
         console.log(peak < 500 ? 'bounded' : peak);
       })();`,
     );
@@ -192,7 +194,7 @@ describe('native memory', () => {
 
   it('is freed at once by dispose, once nobody else holds it', async () => {
     const child = await runChild(
-      `${pack} for (let i = 0; i < 200; i++) {
+      `${pack} for (let i = 0; i < ${scaled(200, 40)}; i++) {
         const w = pack(); const linear = new qgemm.Linear(w); w.dispose(); linear.dispose(); note();
       }
       console.log(peak < 50 ? 'bounded' : peak);`,

@@ -10,6 +10,7 @@ import {
 } from '../lib/index.js';
 import type { Mode, Range } from './reference/qparams.js';
 import { chooseTensor, dequantizeTensor, quantizeTensor } from './reference/tensor.js';
+import { scaled } from './support/emulated.js';
 
 const specials = [NaN, Infinity, -Infinity, 0, -0, 3.4028235e38, -3.4028235e38, 1e-45, -1e-45, 2 ** -126, 1e30, -1e30];
 const finite = fc.float({ noNaN: true, noDefaultInfinity: true });
@@ -61,7 +62,7 @@ describe('the native core gives what the oracle gives, bit for bit', () => {
         expect(Array.from(q.data)).toEqual(codes);
         expect(dequantize(q)).toEqual(Float32Array.from(dequantizeTensor(codes, fold, expected)));
       }),
-      { numRuns: 400 },
+      { numRuns: scaled(400, 60) },
     );
   });
 
@@ -90,7 +91,7 @@ describe('the native core gives what the oracle gives, bit for bit', () => {
             check(chooseQParams(x, [size], { ...options, groupSize }), size / groupSize, groupSize);
         },
       ),
-      { numRuns: 200 },
+      { numRuns: scaled(200, 40) },
     );
   });
 
@@ -125,7 +126,7 @@ describe('the native core gives what the oracle gives, bit for bit', () => {
           expect(Array.from(whole.data)).toEqual(quantizeTensor(x, flat, params, lowest, lowest + 255, divide));
         },
       ),
-      { numRuns: 300 },
+      { numRuns: scaled(300, 50) },
     );
   });
 });

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { checkPath } from '../convert/options.js';
+import { checkPath } from '../check.js';
 import { QgemmError, show } from '../errors.js';
 import { ioError } from '../formats/file.js';
 import { reportPage } from '../report/page.js';

@@ -1,17 +1,17 @@
 import { realpathSync, statSync } from 'node:fs';
+import { checkPath } from '../check.js';
+import { compareModels } from '../compare-models.js';
 import { QgemmError, show } from '../errors.js';
-import { openModel } from '../formats/open.js';
-import { isPacked } from '../formats/packed.js';
 import type { ModelSource } from '../formats/source.js';
 import type { OutputLayout } from '../formats/writer.js';
+import { openOriginal } from '../open-original.js';
 import { AtomicOutput } from './atomic-output.js';
 import { nodeFileSystem, type FileSystem } from './file-system.js';
 import { conversionIdentity } from './journal.js';
-import { checkConvertOptions, checkPath, type ConvertOptions, type ConvertSettings } from './options.js';
+import { checkConvertOptions, type ConvertOptions, type ConvertSettings } from './options.js';
 import { planConversion } from './plan.js';
 import { makeReport, type ConvertReport } from './report.js';
 import { writeModel } from './stream.js';
-import { compareModels } from '../verify.js';
 import type { VerifyReport } from '../verify-report.js';
 import { version } from '../version.js';
 
@@ -44,14 +44,8 @@ export async function convertWith(
   settings.signal?.throwIfAborted();
   const started = performance.now();
   const { writer, resume } = settings;
-  const source = openModel(input);
+  const source = openOriginal(input);
   try {
-    if (isPacked(source.metadata)) {
-      throw new QgemmError(
-        'ERR_QGEMM_FORMAT',
-        `${show(input)} must be an original model, but is a file made by qgemm convert`,
-      );
-    }
     checkOutput(source, output);
     const plan = planConversion(source, settings);
     const layout = writer.layout(source, plan);

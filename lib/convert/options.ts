@@ -1,4 +1,4 @@
-import { checkOneOf, checkOptions, fail } from '../check.js';
+import { checkOneOf, checkOptions, checkPath, fail } from '../check.js';
 import type { ModelWriter } from '../formats/writer.js';
 import {
   ACTIVATION_RANGES,
@@ -157,11 +157,4 @@ function globs(name: string, value: unknown): readonly string[] {
       fail('ERR_QGEMM_ARGUMENT', name, 'an array of strings that are not empty', value);
   }
   return value as string[];
-}
-
-/** Checks a path argument: a string that is not empty and has no zero byte. */
-export function checkPath(name: string, value: unknown): string {
-  if (typeof value !== 'string' || value === '' || value.includes('\0'))
-    fail('ERR_QGEMM_ARGUMENT', name, 'a path (a string, not empty, without zero characters)', value);
-  return value;
 }

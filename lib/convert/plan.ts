@@ -123,15 +123,3 @@ function keptRule({ quantized }: MatmulWeight, wanted: WeightRule): WeightRule {
 function keepStep(tensor: SourceTensor, reason: string | undefined): KeepStep {
   return reason === undefined ? { tensor } : { tensor, reason };
 }
-
-/** Bytes of a tensor in its file. */
-export function storedBytes({ stored, byteLength }: SourceTensor): number {
-  return stored?.byteLength ?? byteLength;
-}
-
-/** Bytes of all tensors of a source in its files. */
-export function sourceBytes(source: ModelSource): number {
-  let bytes = 0;
-  for (const tensor of source.tensors.values()) bytes += storedBytes(tensor);
-  return bytes;
-}

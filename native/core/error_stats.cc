@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 
+#include "core/float_bits.h"
 #include "core/thread_pool.h"
 
 namespace qgemm {
@@ -19,12 +20,6 @@ constexpr size_t kPiece = 32768;
 
 /// Pieces that are at work at a time: what they know lies on the stack.
 constexpr size_t kPieces = 32;
-
-uint32_t bits_of(float value) {
-  uint32_t bits;
-  std::memcpy(&bits, &value, sizeof(bits));
-  return bits;
-}
 
 bool is_finite(float value) { return (bits_of(value) & 0x7f800000u) != 0x7f800000u; }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/float_bits.h"
 #include "core/gguf_k_blocks.h"
 #include "core/gguf_lattice_blocks.h"
 #include "core/gguf_load.h"
@@ -66,8 +67,7 @@ constexpr int8_t kFloat4Doubled[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -
 void dequantize_mxfp4(const uint8_t* block, float* out) {
   const uint32_t exponent = block[0];
   const uint32_t bits = exponent < 2 ? 0x00200000u << exponent : (exponent - 1) << 23;
-  float d;
-  std::memcpy(&d, &bits, sizeof d);
+  const float d = float_of(bits);
   for (int i = 0; i < 16; ++i) out[i] = d * static_cast<float>(kFloat4Doubled[block[1 + i] & 15]);
   for (int i = 0; i < 16; ++i) out[16 + i] = d * static_cast<float>(kFloat4Doubled[block[1 + i] >> 4]);
 }

@@ -2,28 +2,16 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <cstring>
 #include <new>
 
 #include "core/aligned_buffer.h"
 #include "core/dispatch.h"
+#include "core/float_bits.h"
 #include "core/quantize.h"
 #include "core/thread_pool.h"
 
 namespace qgemm {
 namespace {
-
-uint32_t bits_of(float value) {
-  uint32_t bits;
-  memcpy(&bits, &value, sizeof bits);
-  return bits;
-}
-
-float float_of(uint32_t bits) {
-  float value;
-  memcpy(&value, &bits, sizeof value);
-  return value;
-}
 
 // The range of one channel, which any number of threads widen. Floats >= +0 order like their bits, so -lo and hi are
 // kept as bits; a maximum depends on no order, so neither does the result.

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "core/float16.h"
+#include "core/float_bits.h"
 #include "core/thread_pool.h"
 
 namespace qgemm {
@@ -20,11 +21,8 @@ uint32_t load16(const uint8_t* bytes) {
 
 uint32_t float32_bits_of_float16(uint32_t half) {
   const uint32_t magnitude = (half & 0x7fffu) << 13;
-  float scaled;
-  std::memcpy(&scaled, &magnitude, sizeof(scaled));
-  scaled *= 0x1p112f;  // exact: the exponent's other bias, also of subnormals
-  uint32_t bits;
-  std::memcpy(&bits, &scaled, sizeof(bits));
+  const float scaled = float_of(magnitude) * 0x1p112f;  // exact: the exponent's other bias, also of subnormals
+  uint32_t bits = bits_of(scaled);
   bits = magnitude >= 0x7c00u << 13 ? magnitude | 0x7f800000u : bits;
   return bits | (half & 0x8000u) << 16;
 }

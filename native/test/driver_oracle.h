@@ -24,8 +24,7 @@ struct DriverCase {
   LinearEpilogue epilogue() const;
   /// The oracle's y[m, N].
   std::vector<float> expected() const;
-  /// Index of the first value of `y` that is not the oracle's, or y.size(). `tolerant`: float32 without fma
-  /// instructions.
+  /// Index of the first value of `y` that is not the oracle's, or y.size().
   size_t first_difference(const std::vector<float>& y) const;
 };
 

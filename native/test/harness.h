@@ -25,8 +25,9 @@ void fail(const char* file, int line, const std::string& message);
 /// Runs the tests whose name contains `filter`. Returns the exit status: 0, or 1 when any failed or none was run.
 int run_tests(const std::string& filter);
 
-/// True under an emulator (QGEMM_TEST_SLOW_CPU=1): sweeps then take a part of their cases.
+/// True under an emulator (QGEMM_TEST_SLOW_CPU=1, or set_slow_cpu was called): sweeps then take a part of their cases.
 bool slow_cpu();
+void set_slow_cpu();
 
 /// The seed of every random number, printed at start: QGEMM_TEST_SEED, or a fixed one.
 uint64_t seed();

@@ -46,6 +46,15 @@ void sweep(const Kernel<Fn>& kernel, const Check& check) {
   }
 }
 
+void compare(const char* kernel, const Shape& s, const DriverCase& c) {
+  std::vector<float> y(s.m * s.n);
+  const Status status = linear_forward(*c.weights, c.x.data(), s.m, false, c.epilogue(), y.data());
+  EXPECT(status == Status::ok, "%s m=%zu n=%zu k=%zu: status %d", kernel, s.m, s.n, s.k, static_cast<int>(status));
+  const size_t bad = c.first_difference(y);
+  EXPECT(bad == y.size(), "%s m=%zu n=%zu k=%zu: y[%zu, %zu] is %.9g, not what the oracle gives", kernel, s.m, s.n, s.k,
+         bad / s.n, bad % s.n, y[bad]);
+}
+
 }  // namespace
 
 void check_driver_u8s8(const Kernel<GemmU8S8Fn>& kernel) {
@@ -54,30 +63,14 @@ void check_driver_u8s8(const Kernel<GemmU8S8Fn>& kernel) {
   sweep(kernel, [&](const Shape& s) {
     const bool asymmetric_weights = random.chance(3);
     const RowRange range = random.chance(2) ? RowRange::asymmetric : RowRange::symmetric;
-    const DriverCase c = DriverCase::int8(s.m, s.n, s.k, asymmetric_weights, range, &random);
-    std::vector<float> y(s.m * s.n);
-    const Status status = linear_forward(*c.weights, c.x.data(), s.m, false, c.epilogue(), y.data());
-    EXPECT(status == Status::ok, "%s m=%zu n=%zu k=%zu: status %d", kernel.name, s.m, s.n, s.k,
-           static_cast<int>(status));
-    const size_t bad = c.first_difference(y);
-    EXPECT(bad == y.size(), "%s m=%zu n=%zu k=%zu: y[%zu, %zu] is %.9g, not what the oracle gives", kernel.name, s.m,
-           s.n, s.k, bad / s.n, bad % s.n, y[bad]);
+    compare(kernel.name, s, DriverCase::int8(s.m, s.n, s.k, asymmetric_weights, range, &random));
   });
 }
 
 void check_driver_f32(const Kernel<GemmF32Fn>& kernel) {
   force(kernel.name);
   Random random(6);
-  sweep(kernel, [&](const Shape& s) {
-    const DriverCase c = DriverCase::float32(s.m, s.n, s.k, &random);
-    std::vector<float> y(s.m * s.n);
-    const Status status = linear_forward(*c.weights, c.x.data(), s.m, false, c.epilogue(), y.data());
-    EXPECT(status == Status::ok, "%s m=%zu n=%zu k=%zu: status %d", kernel.name, s.m, s.n, s.k,
-           static_cast<int>(status));
-    const size_t bad = c.first_difference(y);
-    EXPECT(bad == y.size(), "%s m=%zu n=%zu k=%zu: y[%zu, %zu] is %.9g, not what the oracle gives", kernel.name, s.m,
-           s.n, s.k, bad / s.n, bad % s.n, y[bad]);
-  });
+  sweep(kernel, [&](const Shape& s) { compare(kernel.name, s, DriverCase::float32(s.m, s.n, s.k, &random)); });
 }
 
 }  // namespace test

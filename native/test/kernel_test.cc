@@ -26,6 +26,7 @@ void check_list(const KernelList<Fn>& kernels, void (*direct)(const Kernel<Fn>&)
       std::printf("not run on this CPU: %s needs %s\n", kernel.name, kernel.isa);
       return;
     }
+    if ((cpu_features() & kernel.features) != kernel.features) set_slow_cpu();  // instructions trap into the emulator
     direct(kernel);
     if (driver != nullptr) driver(kernel);
   }

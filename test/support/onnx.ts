@@ -1,4 +1,4 @@
-import { bytesOf } from './safetensors.js';
+import { bytesOf, values } from './safetensors.js';
 
 /** A value of a protobuf field: an integer is a varint, text and bytes have a length, `f32` is four bytes. */
 export type ProtoValue = number | bigint | string | Uint8Array | { f32: number };
@@ -40,6 +40,12 @@ const dimsOf = (dims: readonly number[]): [number, ProtoValue][] => dims.map((di
 /** A TensorProto with raw_data. */
 export function rawTensor(name: string, dataType: number, dims: readonly number[], data: ArrayBufferView): Buffer {
   return message(...dimsOf(dims), [2, dataType], [8, name], [9, bytesOf(data)]);
+}
+
+/** A TensorProto of floats drawn at random. */
+export function floatTensor(name: string, dims: readonly number[], seed = 1): Buffer {
+  const size = dims.reduce((a, b) => a * b, 1);
+  return rawTensor(name, FLOAT, dims, values(size, seed));
 }
 
 /** A TensorProto with values in a typed field: floats packed, everything else as packed varints. */
