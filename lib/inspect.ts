@@ -1,8 +1,8 @@
 import { checkPath } from './check.js';
 import { FileSource } from './formats/file.js';
 import { openModel } from './formats/open.js';
-import { isPacked, readPackedHeader, type PackedHeader } from './formats/packed.js';
-import type { PackedRecord } from './formats/packed-record.js';
+import { isPacked, readPackedHeader, type PackedHeader } from './formats/packed/reader.js';
+import type { PackedRecord } from './formats/packed/record.js';
 import type { MatmulWeight, ModelSource } from './formats/source.js';
 
 /** How a weight is multiplied by. */

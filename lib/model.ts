@@ -1,8 +1,8 @@
 import { checkOptions, checkPath, fail } from './check.js';
 import { QgemmError, show } from './errors.js';
 import { MappedFile } from './formats/mapping.js';
-import { readPackedHeader, type PackedEntry, type PackedHeader } from './formats/packed.js';
-import { safetensorsTensor, type TensorEntry } from './formats/safetensors.js';
+import { readPackedHeader, type PackedEntry, type PackedHeader } from './formats/packed/reader.js';
+import { safetensorsTensor, type TensorEntry } from './formats/safetensors/header.js';
 import { allocateFloat32 } from './formats/values.js';
 import { Linear } from './linear.js';
 import type { LinearOptions, OutputDType } from './linear-options.js';

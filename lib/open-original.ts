@@ -1,6 +1,6 @@
 import { QgemmError, show } from './errors.js';
 import { openModel } from './formats/open.js';
-import { isPacked } from './formats/packed.js';
+import { isPacked } from './formats/packed/reader.js';
 import type { ModelSource } from './formats/source.js';
 
 /**

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { show } from './errors.js';
 import { CHUNK_BYTES } from './formats/limits.js';
-import type { PackedRecord } from './formats/packed-record.js';
+import type { PackedRecord } from './formats/packed/record.js';
 import type { SourceTensor } from './formats/source.js';
 import { readFloat32 } from './formats/values.js';
 

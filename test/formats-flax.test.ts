@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readFlax } from '../lib/formats/flax.js';
+import { readFlax } from '../lib/formats/flax/reader.js';
 import { openModel } from '../lib/formats/open.js';
 import { readTensor, type ModelSource } from '../lib/formats/source.js';
 import { convert, inspect, loadModel, QgemmError } from '../lib/index.js';

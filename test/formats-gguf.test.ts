@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { GgufTensor } from '../lib/formats/gguf-tensor.js';
+import { GgufTensor } from '../lib/formats/gguf/tensor.js';
 import { openModel } from '../lib/formats/open.js';
 import { readTensor, type ModelSource } from '../lib/formats/source.js';
 import { convert, inspect, loadModel, QgemmError } from '../lib/index.js';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { openModel } from '../lib/formats/open.js';
-import { encodeSafetensorsHeader } from '../lib/formats/safetensors.js';
+import { encodeSafetensorsHeader } from '../lib/formats/safetensors/header.js';
 import { readTensor, type ModelSource } from '../lib/formats/source.js';
 import { QgemmError } from '../lib/index.js';
 import { runs } from './support/runs.js';

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { GgufTensor } from '../lib/formats/gguf-tensor.js';
+import type { GgufTensor } from '../lib/formats/gguf/tensor.js';
 import { openModel } from '../lib/formats/open.js';
 import { readTensor } from '../lib/formats/source.js';
 import { convert, inspect, QgemmError, verify, type ConvertOptions } from '../lib/index.js';

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openOnnx, type OnnxSource } from '../lib/formats/onnx.js';
+import { openOnnx, type OnnxSource } from '../lib/formats/onnx/reader.js';
 import { openModel } from '../lib/formats/open.js';
 import { readTensor } from '../lib/formats/source.js';
 import { convert, loadModel, quantize, verify, type ConvertOptions } from '../lib/index.js';

@@ -1,7 +1,7 @@
-import { compressedWriter } from '../formats/compressed-writer.js';
-import { ggufWriter } from '../formats/gguf-writer.js';
-import { onnxWriter } from '../formats/onnx-writer.js';
-import { packedWriter } from '../formats/packed-writer.js';
+import { compressedWriter } from '../formats/compressed-tensors/writer.js';
+import { ggufWriter } from '../formats/gguf/writer.js';
+import { onnxWriter } from '../formats/onnx/writer.js';
+import { packedWriter } from '../formats/packed/writer.js';
 import type { ModelWriter } from '../formats/writer.js';
 
 /** Every format that models can be converted into: one line each. The first is the default. */

@@ -1,8 +1,8 @@
 import { QgemmError, show } from '../errors.js';
 import type { FileSource } from './file.js';
-import { isNumpyArchive, openNumpyArchive } from './npz.js';
-import { torchModel } from './pytorch.js';
-import { isTorchArchive, readTorchArchive } from './pytorch-zip.js';
+import { isNumpyArchive, openNumpyArchive } from './numpy/npz.js';
+import { torchModel } from './pytorch/reader.js';
+import { isTorchArchive, readTorchArchive } from './pytorch/zip.js';
 import type { ModelSource } from './source.js';
 import { readZip } from './zip.js';
 

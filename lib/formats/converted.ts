@@ -3,9 +3,9 @@ import { native } from '../native.js';
 import { SCHEMES } from '../schemes.js';
 import { FileSource, ioError, readBytes, type ByteSource } from './file.js';
 import { openModel } from './open.js';
-import { isPacked, paddedN, readPackedHeader, type PackedEntry, type PartName } from './packed.js';
-import type { PackedRecord } from './packed-record.js';
-import { safetensorsTensor } from './safetensors.js';
+import { isPacked, paddedN, readPackedHeader, type PackedEntry, type PartName } from './packed/reader.js';
+import type { PackedRecord } from './packed/record.js';
+import { safetensorsTensor } from './safetensors/header.js';
 import type { SourceTensor } from './source.js';
 import { allocateFloat32 } from './values.js';
 

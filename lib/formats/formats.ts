@@ -1,20 +1,20 @@
 import { openArchive } from './archive.js';
 import type { FileSource } from './file.js';
-import { isFlax, openFlax } from './flax.js';
-import { openGguf } from './gguf.js';
-import { isGguf } from './gguf-header.js';
-import { LATER_GGUF_PART } from './gguf-split.js';
+import { isFlax, openFlax } from './flax/reader.js';
+import { openGguf } from './gguf/reader.js';
+import { isGguf } from './gguf/header.js';
+import { LATER_GGUF_PART } from './gguf/split.js';
 import type { JsonObject } from './json.js';
-import { openNpy } from './npy.js';
-import { isNpy } from './npy-header.js';
-import { looksLikeOnnx, openOnnx } from './onnx.js';
-import { openTorchLegacy } from './pytorch.js';
-import { isTorchLegacy } from './pytorch-legacy.js';
-import { looksLikeSafetensors } from './safetensors.js';
-import { openSafetensors } from './safetensors-model.js';
-import { openSharded } from './sharded.js';
+import { openNpy } from './numpy/npy.js';
+import { isNpy } from './numpy/npy-header.js';
+import { looksLikeOnnx, openOnnx } from './onnx/reader.js';
+import { openTorchLegacy } from './pytorch/reader.js';
+import { isTorchLegacy } from './pytorch/legacy.js';
+import { looksLikeSafetensors } from './safetensors/header.js';
+import { openSafetensors } from './safetensors/reader.js';
+import { openSharded } from './safetensors/sharded.js';
 import type { ModelSource } from './source.js';
-import { openTfjs } from './tfjs-model.js';
+import { openTfjs } from './tfjs/reader.js';
 import { isZip } from './zip.js';
 
 /** A kind of file that can be opened as a model. */

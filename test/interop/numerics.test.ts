@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { GgufTensor } from '../../lib/formats/gguf-tensor.js';
+import type { GgufTensor } from '../../lib/formats/gguf/tensor.js';
 import { openModel } from '../../lib/formats/open.js';
 import { readTensor } from '../../lib/formats/source.js';
 import { readFloat32 } from '../../lib/formats/values.js';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { GgufTensor } from '../../lib/formats/gguf-tensor.js';
+import { GgufTensor } from '../../lib/formats/gguf/tensor.js';
 import { openModel } from '../../lib/formats/open.js';
 import { readTensor } from '../../lib/formats/source.js';
 import { convert, loadModel, verify } from '../../lib/index.js';
