@@ -256,7 +256,6 @@ static inline const int8_t* next_block(const GemmU8S8Args* args, size_t column, 
 template <size_t kRows, size_t kDepth>
 static QGEMM_NOINLINE void multiply_in_window(const GemmU8S8Args* args, int32_t* tile) {
   CutRows<kRows, kDepth> rows;
-  const size_t panels = (args->n + kPanelColumns - 1) / kPanelColumns;
   for (size_t k0 = 0; k0 < args->k; k0 += kDepth) {
     const size_t depth = smaller(args->k - k0, kDepth);
     cut_rows(args, k0, depth, &rows);
@@ -286,8 +285,7 @@ static QGEMM_NOINLINE void multiply_in_window(const GemmU8S8Args* args, int32_t*
     const size_t first_column = args->panel * kPanelColumns;
     for (size_t k = 0; k < depth; k += kPairDepth) {
       const SaturatedTile saturated = {
-          rows.pair_most + k / 2, rows.most + k, rows.codes[0] + k, kDepth, args->m, first_column,
-          panels * kPanelColumns, tile};
+          rows.pair_most + k / 2, rows.most + k, rows.codes[0] + k, kDepth, args->m, first_column, args->n, tile};
       const LargePairBlock* blocks = large.blocks + (k0 + k) / kPairDepth * large.groups;
       for (size_t group = first_column / kPairColumns; group * kPairColumns < first_column + args->n; ++group) {
         restore_block(blocks[group], large.pairs, saturated);
