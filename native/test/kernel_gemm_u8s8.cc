@@ -247,14 +247,17 @@ void check_gemm_u8s8(const Kernel<GemmU8S8Fn>& kernel) {
       for (const Fill fill : {Fill::random, Fill::corners, Fill::bell, Fill::window}) checker.check(any(fill, m, n, k));
     }
   };
-  // Every tile size, with everything else drawn at random; of large tiles, every m and every n.
+  // Every tile size, with everything else drawn at random; of large tiles, every m, and every n up to four panels and
+  // some beyond.
   if (kernel.mr * kernel.nr <= kManyTiles) {
     for (size_t m = 1; m <= kernel.mr; ++m) {
       for (size_t n = 1; n <= kernel.nr; ++n) check_depths(m, n);
     }
   } else {
     for (size_t m = 1; m <= kernel.mr; ++m) check_depths(m, random.integer(1, kernel.nr));
-    for (size_t n = 1; n <= kernel.nr; ++n) check_depths(random.integer(1, kernel.mr), n);
+    for (size_t n = 1; n <= kernel.nr; ++n) {
+      if (n <= 4 * kPanelColumns || random.chance(4)) check_depths(random.integer(1, kernel.mr), n);
+    }
   }
   for (int i = 0; i < 8; ++i) {
     for (const Fill fill :
