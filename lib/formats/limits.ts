@@ -114,6 +114,9 @@ export const MAX_PICKLE_BYTES: number = 16 * 2 ** 20;
 /** Estimated bytes of the values that a pickle makes: one of 100,000 tensors makes about 60 MB. */
 export const MAX_PICKLE_MEMORY: number = 64 * 2 ** 20;
 
+/** Values, and marks, that lie on the stack of a pickle at a time. Python's pickler leaves a thousand there, and whole tuples. */
+export const MAX_PICKLE_STACK: number = 2 ** 20;
+
 /** Nesting of dicts, lists and tuples in a checkpoint. Training checkpoints have about 6 levels. */
 export const MAX_PICKLE_DEPTH = 64;
 
