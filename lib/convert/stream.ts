@@ -19,14 +19,14 @@ export async function writeModel(output: AtomicOutput, layout: OutputLayout, set
     },
   };
   for (const [index, { steps }] of layout.files.entries()) {
-    output.beginFile(index);
+    await output.beginFile(index);
     for (const [number, step] of steps.entries()) {
       signal?.throwIfAborted();
       if (!output.skip(number)) {
         written = 0;
         await step.write(sink);
         checkWritten(step, written);
-        output.endStep(number);
+        await output.endStep(number);
       }
       for (const tensor of step.tensors) progress(tensor);
     }
