@@ -46,10 +46,10 @@ export const MAX_FLOAT32_ELEMENTS: number = 2 ** 30 - 1;
 export const BLOCK_ELEMENTS: number = 2 ** 19;
 
 /**
- * The same for a weight [K, N], of whose lines each block takes a piece, and short pieces are slow to read: 64 MB as float32,
- * so that most weights are one block.
+ * Elements of a weight [K, N] that are read at a time: each block takes a piece of every line, and short pieces are slow to
+ * read. 32 MB as float32: most weights are read as they lie, and no step of the work takes more than some milliseconds.
  */
-export const TRANSPOSED_BLOCK_ELEMENTS: number = 2 ** 24;
+export const STRIP_ELEMENTS: number = 2 ** 23;
 
 /**
  * Elements of the least that can be converted at a time, 32 rows of a weight (all, where it has fewer): 256 MB as float32.
