@@ -4,6 +4,7 @@ import { ErrorStats } from './error-stats.js';
 import type { PackedWeight } from './formats/converted.js';
 import { elementsOf } from './formats/dtypes.js';
 import type { SourceTensor } from './formats/source.js';
+import { BLOCK_ELEMENTS } from './formats/limits.js';
 import { readFloat32Range } from './formats/values.js';
 import { floatBlocks } from './formats/weight-blocks.js';
 import { native } from './native.js';
@@ -22,7 +23,7 @@ export async function measurePacked(
   const { n, k, scheme, source } = weight.record;
   const stats = new ErrorStats();
   const { layout } = source;
-  for (const { row, rows, values } of floatBlocks({ tensor, weight: { n, k, layout } })) {
+  for await (const { row, rows, values } of floatBlocks({ tensor, weight: { n, k, layout } }, BLOCK_ELEMENTS)) {
     stats.add(layout === 'kn' ? transposed(values, rows, k) : values, weight.readRows(row, rows));
     await setImmediate();
   }

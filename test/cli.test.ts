@@ -28,7 +28,7 @@ describe('qgemm convert', () => {
     const { status, stdout, stderr } = qgemm('convert', input, '-o', output);
     expect(status).toBe(0);
     expect(stdout).toMatch(
-      /out.safetensors: int8, per-channel, symmetric\n {2}2 weights packed: .*\n {2}1 tensors kept: 2.56 kB\n/,
+      /out.safetensors: int8, per-channel, symmetric\n {2}2 weights packed: .*\n {2}1 tensor kept: 2.56 kB\n/,
     );
     expect(stderr).toMatch(/^\[1\/4\] \d+ % a.weight\n(?:\[\d\/4\] \d+ % \S+\n){2}\[4\/4\] 100 % embed.weight\n$/);
     expect(inspect(output).weights.map(({ name }) => name)).toEqual(['a.weight', 'b.weight']);
@@ -90,6 +90,10 @@ describe('errors', () => {
     ['no output', ['convert', 'x']],
     ['an unknown option', ['convert', 'x', '-o', 'y', '--fast']],
     ['an unknown scheme', ['convert', 'x', '-o', 'y', '--scheme', 'int3']],
+    ['a scheme of another format', ['convert', 'x', '-o', 'y', '--scheme', 'q8_0']],
+    ['zero points that a format does not have', ['convert', 'x', '-o', 'y', '--format', 'gguf', '--asymmetric']],
+    ['formulas of another scheme', ['convert', 'x', '-o', 'y', '--numerics', 'ggml']],
+    ['an empty glob', ['convert', 'x', '-o', 'y', '--include', '']],
     ['an option without its value', ['convert', 'x', '-o']],
     ['too many arguments', ['convert', 'x', 'y', '-o', 'z']],
     ['inspect without a file', ['inspect']],
@@ -182,7 +186,7 @@ describe('qgemm inspect and verify', () => {
     const { status, stdout } = qgemm('verify', input, output);
     expect(status).toBe(0);
     expect(stdout).toMatch(
-      /SQNR[^]*2 converted weights: [^]*worst: SQNR \d+\.\d+ dB[^]*1 kept tensors are equal byte for byte; 0 tensors are not/,
+      /SQNR[^]*2 converted weights: [^]*worst: SQNR \d+\.\d+ dB[^]*1 kept tensor is equal byte for byte; 0 tensors are not/,
     );
     const report = JSON.parse(qgemm('verify', input, output, '--json').stdout) as VerifyReport;
     expect(report.weights.map(({ sqnr }) => sqnr)).toEqual(

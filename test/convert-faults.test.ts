@@ -61,7 +61,7 @@ describe('a call of the system that fails', () => {
           points += 1;
         }
         // After the rename, what fails can only be the folder's own record of it: the new file is complete.
-        const renamed = faulty.calls.slice(0, point - 1).includes('renameSync') || error === undefined;
+        const renamed = faulty.calls.slice(0, point - 1).includes('rename') || error === undefined;
         expect(readFileSync(output).equals(renamed ? sound : Buffer.from('old')), `point ${point}, ${call}`).toBe(true);
         const left = readdirSync(folder).filter((name) => name.startsWith('.'));
         // What cannot be removed stays, for the next process to remove.
@@ -92,10 +92,25 @@ describe('a call of the system that fails', () => {
     expect(readFileSync(output, 'utf8')).toBe('old');
   });
 
+  it('an abort while the disk syncs, long after the last byte was written: the old output stays', async () => {
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    const slow = watchedFileSystem((_, name) =>
+      name === 'fsync'
+        ? new Promise((resolve) => setTimeout(() => resolve(controller.abort(reason)), 20)) // a timer: the loop runs
+        : undefined,
+    );
+    const settings = checkConvertOptions({ signal: controller.signal });
+    await expect(convertWith(slow, input, output, settings)).rejects.toBe(reason);
+    expect(slow.calls).not.toContain('rename');
+    expect(readFileSync(output, 'utf8')).toBe('old');
+    expect(readdirSync(folder).filter((name) => name.startsWith('.'))).toEqual([]);
+  });
+
   it('an output that did not exist does not appear', async () => {
     const other = join(folder, 'other.safetensors');
     const faulty = watchedFileSystem((_, name) => {
-      if (name === 'fsyncSync') throw systemError('EIO', name);
+      if (name === 'fsync') throw systemError('EIO', name);
     });
     await expect(convertWith(faulty, input, other, checkConvertOptions({}))).rejects.toMatchObject({
       code: 'ERR_QGEMM_IO',

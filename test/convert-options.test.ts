@@ -204,6 +204,20 @@ describe('progress and abort', () => {
     ).rejects.toBe(failure);
   });
 
+  it('an asynchronous onProgress is waited for, and its rejection stops the conversion', async () => {
+    let running = 0;
+    let calls = 0;
+    const onProgress = async (): Promise<void> => {
+      expect(++running).toBe(1);
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      running -= 1;
+      if (++calls === 3) throw failure;
+    };
+    const failure = new Error('mine, later');
+    await expect(packed({ onProgress })).rejects.toBe(failure);
+    expect(calls).toBe(3);
+  });
+
   it('timers run during a conversion', async () => {
     let ticks = 0;
     const timer = setInterval(() => ++ticks, 1);

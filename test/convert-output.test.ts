@@ -27,7 +27,7 @@ vi.mock('node:fs', async (original) => {
       const call = fs[name]!;
       return (faults.get(name) ?? ((next, given) => next(...given)))(call, args);
     };
-  const names = ['readSync', 'write', 'writeSync', 'fsyncSync', 'renameSync'];
+  const names = ['readSync', 'write', 'writeSync', 'fsync', 'rename'];
   return { ...fs, ...Object.fromEntries(names.map((name) => [name, faulty(name)])) };
 });
 
@@ -70,8 +70,8 @@ describe('faults while writing', () => {
     ['write', 2, 'EFBIG'],
     ['writeSync', 1, 'ENOSPC'],
     ['writeSync', 2, 'EIO'],
-    ['fsyncSync', 1, 'EIO'],
-    ['renameSync', 1, 'EACCES'],
+    ['fsync', 1, 'EIO'],
+    ['rename', 1, 'EACCES'],
     ['readSync', 5, 'EIO'],
   ])('%s, call %i, gives %s: the old output stays, nothing else does', async (name, n, code) => {
     writeFileSync(output, 'old');
@@ -188,7 +188,7 @@ describe('temporary files of processes that were killed', () => {
 
   it('are removed by the next conversion to the same name; those of the living and others are not', async () => {
     let own = '';
-    faults.set('renameSync', (call, args) => {
+    faults.set('rename', (call, args) => {
       own = names()[0]!;
       return call(...args);
     });

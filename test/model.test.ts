@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
   convert,
+  inspect,
   Linear,
   loadModel,
   PackedWeights,
+  QgemmError,
   type ConvertOptions,
   type Model,
   type PackOptions,
@@ -174,13 +176,34 @@ describe('loadModel', () => {
     const folder = temporaryFolder();
     const plain = writeSafetensors(join(folder, 'plain.safetensors'), tensors);
     expect(() => loadModel(plain)).toThrow(error('ERR_QGEMM_FORMAT', /run qgemm convert/));
-    expect(() => loadModel(folder)).toThrow(error('ERR_QGEMM_IO', /./));
-    expect(() => loadModel(join(folder, 'absent'))).toThrow(error('ERR_QGEMM_IO', /absent/));
     expect(() => loadModel(plain, { map: 1 as never })).toThrow(error('ERR_QGEMM_ARGUMENT', /map must be a boolean/));
     expect(() => loadModel(plain, { mapped: true } as never)).toThrow(
       error('ERR_QGEMM_ARGUMENT', /no option "mapped"/),
     );
   });
+
+  it.each([true, false])(
+    'files that cannot be read are refused in the words of every other function (map: %s)',
+    (map) => {
+      const folder = temporaryFolder();
+      const absent = join(folder, 'absent');
+      const empty = join(folder, 'empty');
+      writeFileSync(empty, '');
+      const message = (action: () => unknown): string => {
+        try {
+          action();
+        } catch (thrown) {
+          expect(thrown).toBeInstanceOf(QgemmError);
+          expect((thrown as QgemmError).code).toBe('ERR_QGEMM_IO');
+          return (thrown as QgemmError).message;
+        }
+        throw new Error('not refused');
+      };
+      expect(message(() => loadModel(absent, { map }))).toBe(message(() => inspect(absent)));
+      expect(message(() => loadModel(folder, { map }))).toContain('cannot read "');
+      expect(message(() => loadModel(empty, { map }))).toMatch(/^cannot read ".*": the file is empty$/);
+    },
+  );
 
   it('names that are prefixes of each other stay apart', async () => {
     const folder = temporaryFolder();

@@ -1,15 +1,16 @@
-import { Option, type Command } from 'commander';
+import { CommanderError, Option, type Command } from 'commander';
 import { convert } from '../convert/convert.js';
-import type { ConvertOptions } from '../convert/options.js';
+import { checkConvertOptions, type ConvertOptions } from '../convert/options.js';
 import type { ConvertReport } from '../convert/report.js';
 import { WRITERS } from '../convert/writers.js';
+import { QgemmError } from '../errors.js';
 import { formatNames } from '../formats/formats.js';
 import { ACTIVATION_RANGES, GRANULARITIES, WEIGHT_NUMERICS, WEIGHT_SCHEMES } from '../schemes.js';
 import { decibels } from '../report/html.js';
 import { Interrupted } from './errors.js';
 import { progressView } from './progress.js';
 import { checkReportPath, writeReport } from './report-file.js';
-import { formatBytes, formatSeconds, formatTable, printable, toJson } from './text.js';
+import { count, formatBytes, formatSeconds, formatTable, printable, toJson } from './text.js';
 
 /** Flags that are options of `convert` under the same name. */
 const PASSED_ON = [
@@ -96,15 +97,19 @@ function schemeHelp(): string {
 }
 
 async function run(input: string, flags: Flags): Promise<void> {
+  const options: ConvertOptions = {
+    ...Object.fromEntries(PASSED_ON.filter((name) => flags[name] !== undefined).map((name) => [name, flags[name]])),
+    symmetric: flags.asymmetric !== true,
+    measure: flags.report !== undefined,
+  };
+  checkUsage(options);
   if (flags.report !== undefined) checkReportPath(flags.report, [input, flags.output]);
   const view = progressView(process.stderr, flags);
   const { signal, restore } = abortOnSignals();
   let report: ConvertReport;
   try {
     report = await convert(input, flags.output, {
-      ...Object.fromEntries(PASSED_ON.filter((name) => flags[name] !== undefined).map((name) => [name, flags[name]])),
-      symmetric: flags.asymmetric !== true,
-      measure: flags.report !== undefined,
+      ...options,
       onProgress: (progress) => view.update(progress),
       signal,
     });
@@ -114,6 +119,16 @@ async function run(input: string, flags: Flags): Promise<void> {
   }
   if (flags.report !== undefined && report.errors !== undefined) writeReport(flags.report, report.errors);
   process.stdout.write(flags.json ? `${toJson(report)}\n` : flags.dryRun ? planTable(report) : summary(report));
+}
+
+/** Options that do not go together are wrong usage. What a recipe says is a matter of that file. */
+function checkUsage(options: ConvertOptions): void {
+  try {
+    checkConvertOptions({ ...options, recipe: undefined });
+  } catch (error) {
+    if (!(error instanceof QgemmError)) throw error;
+    throw new CommanderError(2, 'qgemm.usage', error.message);
+  }
 }
 
 const SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
@@ -159,9 +174,11 @@ function summary(report: ConvertReport): string {
   const codesKept = tensors.filter((tensor) => tensor.codesKept).length;
   const lines = [
     `${printable(report.output)}: ${kind}`,
-    `  ${report.packed} weights packed: ${packed}`,
-    ...(codesKept > 0 ? [`  ${codesKept} of them were quantized already: codes kept`] : []),
-    `  ${report.kept} tensors kept: ${formatBytes(total('kept', 'bytesAfter'))}`,
+    `  ${count(report.packed, 'weight')} packed: ${packed}`,
+    ...(codesKept > 0
+      ? [`  ${codesKept} of them ${codesKept === 1 ? 'was' : 'were'} quantized already: codes kept`]
+      : []),
+    `  ${count(report.kept, 'tensor')} kept: ${formatBytes(total('kept', 'bytesAfter'))}`,
     `  ${formatBytes(bytesBefore)} -> ${formatBytes(bytesAfter)} in ${formatSeconds(seconds)} (${formatBytes(bytesBefore / seconds)}/s)`,
   ];
   for (const { name, reason } of tensors) if (reason !== undefined) lines.push(`  kept ${printable(name)}: ${reason}`);

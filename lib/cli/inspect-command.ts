@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { inspect, type InspectReport, type InspectedTensor, type InspectedWeight } from '../inspect.js';
-import { formatBytes, formatTable, printable, toJson } from './text.js';
+import { count, formatBytes, formatTable, printable, toJson } from './text.js';
 
 export function addInspect(program: Command): void {
   program
@@ -19,9 +19,9 @@ export function addInspect(program: Command): void {
 
 function format(report: InspectReport): string {
   const { path, format, files, tensors, weights, bytes, metadata } = report;
-  const head = `${printable(path)}: ${format}, ${files.length} ${files.length === 1 ? 'file' : 'files'}, ${tensors.length} tensors, ${formatBytes(bytes)}`;
+  const head = `${printable(path)}: ${format}, ${count(files.length, 'file')}, ${count(tensors.length, 'tensor')}, ${formatBytes(bytes)}`;
   const sections = [head, tensorTable(tensors)];
-  if (weights.length > 0) sections.push(`${weights.length} packed weights`, weightTable(weights));
+  if (weights.length > 0) sections.push(count(weights.length, 'packed weight'), weightTable(weights));
   const shown = [...metadata].filter(([key]) => !key.startsWith('qgemm.weight.'));
   if (shown.length > 0)
     sections.push(

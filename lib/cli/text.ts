@@ -18,6 +18,11 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 ? value : value.toPrecision(3)} ${units[unit]}`;
 }
 
+/** `1 tensor`, `2 tensors`. */
+export function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
+
 /** Seconds as `0.42 s`, `12.3 s` or `3:05`. */
 export function formatSeconds(seconds: number): string {
   if (seconds < 100) return `${seconds.toPrecision(seconds < 1 ? 2 : 3)} s`;

@@ -3,7 +3,7 @@ import { QgemmError, show } from '../errors.js';
 import { verify } from '../verify.js';
 import type { VerifiedWeight, VerifyReport } from '../verify-report.js';
 import { checkReportPath, writeReport } from './report-file.js';
-import { formatBytes, formatTable, printable, toJson } from './text.js';
+import { count, formatBytes, formatTable, printable, toJson } from './text.js';
 
 export function addVerify(program: Command): void {
   program
@@ -47,13 +47,13 @@ function format(report: VerifyReport): string {
       { title: 'weight', value: ({ name }) => printable(name) },
     ]),
     [
-      `${weights.length} converted weights: ${formatBytes(total.bytesBefore)} -> ${formatBytes(total.bytesAfter)}`,
+      `${count(weights.length, 'converted weight')}: ${formatBytes(total.bytesBefore)} -> ${formatBytes(total.bytesAfter)}`,
       ...(weights.length > 0
         ? [
             `worst: SQNR ${decibels(total.minSqnr)}, cosine ${total.minCosine.toFixed(7)}, max error ${total.maxError.toPrecision(3)}`,
           ]
         : []),
-      `${kept} kept tensors are equal byte for byte; ${mismatches.length} tensors are not as they should be`,
+      `${count(kept, 'kept tensor')} ${kept === 1 ? 'is' : 'are'} equal byte for byte; ${count(mismatches.length, 'tensor')} ${mismatches.length === 1 ? 'is not as it should be' : 'are not as they should be'}`,
       ...mismatches.map(({ name, problem }) => `  ${printable(name)}: ${problem}`),
       `model: ${formatBytes(report.bytesBefore)} -> ${formatBytes(report.bytesAfter)}`,
     ].join('\n'),

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { realpathSync, type Stats } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { QgemmError, show } from '../errors.js';
 import { ioError } from '../formats/file.js';
 import { CHUNK_BYTES } from '../formats/limits.js';
@@ -34,7 +35,7 @@ export class AtomicOutput {
   readonly #fileSystem: FileSystem;
   readonly #temporary: string;
   readonly #mode: number | undefined;
-  readonly #complete: JournalEntry[];
+  #complete: JournalEntry[] = [];
   #journal: Journal | undefined;
   #file = -1;
   #fd = -1;
@@ -42,8 +43,7 @@ export class AtomicOutput {
   #bytes = 0;
   #hash = createHash('sha256');
 
-  /** @throws QgemmError IO */
-  constructor(path: string, options: AtomicOptions) {
+  private constructor(path: string, options: AtomicOptions) {
     this.#options = options;
     this.#fileSystem = options.fileSystem ?? nodeFileSystem;
     const existing = this.#check(path);
@@ -51,15 +51,21 @@ export class AtomicOutput {
     this.path = existing === undefined ? resolve(path) : realpathSync(path);
     this.#mode = existing?.mode;
     this.#temporary = temporaryPath(this.path);
-    this.#complete = this.#adoptStale();
-    unfinished.add(this);
+  }
+
+  /** @throws QgemmError IO (as a rejection) */
+  static async open(path: string, options: AtomicOptions): Promise<AtomicOutput> {
+    const output = new AtomicOutput(path, options);
+    unfinished.add(output);
     watchExit();
     try {
-      this.#guard(() => this.#start());
+      output.#complete = await output.#adoptStale();
+      await output.#guard(() => output.#start());
     } catch (error) {
-      this.abort();
+      output.abort();
       throw error;
     }
+    return output;
   }
 
   /** Where the output lies before `commit`. Complete once every step is written. */
@@ -73,10 +79,10 @@ export class AtomicOutput {
   }
 
   /** Goes to the next file of the layout. */
-  beginFile(index: number): void {
+  async beginFile(index: number): Promise<void> {
     if (index === this.#file) return;
-    this.#guard(() => {
-      this.#closeFile(true);
+    await this.#guard(async () => {
+      await this.#finishFile();
       this.#open(index);
     });
   }
@@ -106,30 +112,31 @@ export class AtomicOutput {
   }
 
   /** Says that all bytes of a step were written. */
-  endStep(step: number): void {
+  async endStep(step: number): Promise<void> {
     const sha256 = this.#hash.digest('hex');
     this.#hash = createHash('sha256');
-    this.#guard(() => this.#journal!.add({ file: this.#file, step, sha256 }));
+    await this.#guard(() => this.#journal!.add({ file: this.#file, step, sha256 }));
   }
 
-  /** Makes the output appear under its name, on the disk and in its folder. */
-  commit(): void {
-    this.#guard(() => {
-      this.#closeFile(true);
-      if (this.#options.folder) this.#syncFolders();
+  /** Makes the output appear under its name, on the disk and in its folder. Until it does, `signal` can stop it. */
+  async commit(signal?: AbortSignal): Promise<void> {
+    await this.#guard(async () => {
+      await this.#finishFile();
+      if (this.#options.folder) await this.#syncFolders();
       this.#closeJournal();
-      this.#fileSystem.renameSync(this.#temporary, this.path);
     });
+    signal?.throwIfAborted();
+    await this.#guard(() => this.#fileSystem.rename(this.#temporary, this.path));
     unfinished.delete(this);
     removeTemporary(this.#fileSystem, this.#temporary);
-    this.#guard(() => syncFolder(this.#fileSystem, dirname(this.path)));
+    await this.#guard(() => syncFolder(this.#fileSystem, dirname(this.path)));
   }
 
   /** Removes what was written. Does nothing after `commit`. */
   abort(): void {
     if (!unfinished.delete(this)) return;
     try {
-      this.#closeFile(false);
+      this.#closeFile();
       this.#closeJournal();
     } catch {
       // The bytes are not wanted any more.
@@ -157,19 +164,19 @@ export class AtomicOutput {
   }
 
   /** Removes what killed processes have left, except, under `resume`, what this conversion can go on with. */
-  #adoptStale(): JournalEntry[] {
+  async #adoptStale(): Promise<JournalEntry[]> {
     let adopted: JournalEntry[] = [];
     for (const stale of staleTemporaries(this.#fileSystem, this.path)) {
-      if (this.#options.resume && adopted.length === 0) adopted = this.#adopt(stale);
+      if (this.#options.resume && adopted.length === 0) adopted = await this.#adopt(stale);
       removeTemporary(this.#fileSystem, stale);
     }
     return adopted;
   }
 
-  #adopt(stale: string): JournalEntry[] {
+  async #adopt(stale: string): Promise<JournalEntry[]> {
     const entries = readJournal(this.#fileSystem, stale + JOURNAL_SUFFIX, this.#options.identity);
     try {
-      const holding = this.#verified(stale, entries);
+      const holding = await this.#verified(stale, entries);
       if (holding.length === 0) return [];
       this.#fileSystem.renameSync(stale, this.#temporary);
       return holding;
@@ -179,7 +186,7 @@ export class AtomicOutput {
   }
 
   /** The leading entries whose bytes are there: after a loss of power, a journal may know more than the file holds. */
-  #verified(stale: string, entries: readonly JournalEntry[]): JournalEntry[] {
+  async #verified(stale: string, entries: readonly JournalEntry[]): Promise<JournalEntry[]> {
     const { files } = this.#options.layout;
     const holding: JournalEntry[] = [];
     let next = 0;
@@ -191,7 +198,7 @@ export class AtomicOutput {
         for (const [step, { byteLength }] of steps.entries()) {
           const entry = entries[next];
           if (entry?.file !== file || entry.step !== step) return holding;
-          if (hashRange(this.#fileSystem, fd, position, byteLength) !== entry.sha256) return holding;
+          if ((await hashRange(this.#fileSystem, fd, position, byteLength)) !== entry.sha256) return holding;
           position += byteLength;
           holding.push(entry);
           next += 1;
@@ -228,20 +235,23 @@ export class AtomicOutput {
     return this.#options.folder ? join(temporary, this.#options.layout.files[file]!.name) : temporary;
   }
 
-  #closeFile(complete: boolean): void {
+  async #finishFile(): Promise<void> {
+    if (this.#fd < 0) return;
+    this.#fileSystem.ftruncateSync(this.#fd, this.#position);
+    await this.#fileSystem.fsync(this.#fd);
+    this.#closeFile();
+  }
+
+  #closeFile(): void {
     if (this.#fd < 0) return;
     const fd = this.#fd;
-    if (complete) {
-      this.#fileSystem.ftruncateSync(fd, this.#position);
-      this.#fileSystem.fsyncSync(fd);
-    }
     this.#fd = -1;
     this.#fileSystem.closeSync(fd);
   }
 
-  #syncFolders(): void {
+  async #syncFolders(): Promise<void> {
     const paths = this.#options.layout.files.map((_, index) => dirname(this.#pathOf(this.#temporary, index)));
-    for (const path of new Set(paths)) syncFolder(this.#fileSystem, path);
+    for (const path of new Set(paths)) await syncFolder(this.#fileSystem, path);
   }
 
   #closeJournal(): void {
@@ -250,16 +260,21 @@ export class AtomicOutput {
     journal?.close();
   }
 
-  #guard<T>(action: () => T): T {
+  async #guard(action: () => void | Promise<void>): Promise<void> {
     try {
-      return action();
+      await action();
     } catch (error) {
       throw ioError('write', this.path, error);
     }
   }
 }
 
-function hashRange(fileSystem: FileSystem, fd: number, position: number, length: number): string | undefined {
+async function hashRange(
+  fileSystem: FileSystem,
+  fd: number,
+  position: number,
+  length: number,
+): Promise<string | undefined> {
   const hash = createHash('sha256');
   const buffer = new Uint8Array(Math.min(CHUNK_BYTES, length));
   for (let done = 0; done < length;) {
@@ -267,16 +282,17 @@ function hashRange(fileSystem: FileSystem, fd: number, position: number, length:
     if (count === 0) return undefined;
     hash.update(buffer.subarray(0, count));
     done += count;
+    await setImmediate();
   }
   return hash.digest('hex');
 }
 
 /** A rename lasts only when the folder is synced. Windows has no such call. */
-function syncFolder(fileSystem: FileSystem, folder: string): void {
+async function syncFolder(fileSystem: FileSystem, folder: string): Promise<void> {
   if (process.platform === 'win32') return;
   const fd = fileSystem.openSync(folder, 'r');
   try {
-    fileSystem.fsyncSync(fd);
+    await fileSystem.fsync(fd);
   } finally {
     fileSystem.closeSync(fd);
   }

@@ -55,13 +55,13 @@ export async function convertWith(
     }
     const rules = plan.packed.map(({ rule, codesKept }) => ({ ...rule, codesKept }));
     const identity = conversionIdentity(source.files.map(fileIdentity), [version, writer.format, rules], layout);
-    const file = new AtomicOutput(output, { folder: writer.folder, layout, identity, resume, fileSystem });
+    const file = await AtomicOutput.open(output, { folder: writer.folder, layout, identity, resume, fileSystem });
     try {
       await writeModel(file, layout, settings);
       const errors = settings.measure ? await measure(source, file, settings.signal) : undefined;
       // Windows does not replace a file that is open, and the output may be the input.
       source.close();
-      file.commit();
+      await file.commit(settings.signal);
       const seconds = (performance.now() - started) / 1000;
       const paths = { input, output, format: source.format };
       const report = makeReport(paths, settings, plan, layout, file.size, seconds);

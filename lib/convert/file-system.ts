@@ -1,11 +1,11 @@
 import * as fs from 'node:fs';
+import { promisify } from 'node:util';
 
 /** The calls that write an output. Tests put one that fails in its place. */
 export interface FileSystem extends Pick<
   typeof fs,
   | 'closeSync'
   | 'fchmodSync'
-  | 'fsyncSync'
   | 'ftruncateSync'
   | 'mkdirSync'
   | 'openSync'
@@ -19,6 +19,10 @@ export interface FileSystem extends Pick<
 > {
   /** `fs.write` on a thread of libuv: the number of bytes that the system took. */
   write(fd: number, bytes: Uint8Array, offset: number, length: number, position: number): Promise<number>;
+  /** `fs.fsync` on a thread of libuv: it takes as long as the disk does. */
+  fsync(fd: number): Promise<void>;
+  /** `fs.rename` on a thread of libuv: freeing the blocks of what is replaced takes long where it is large. */
+  rename(from: string, to: string): Promise<void>;
 }
 
 export const nodeFileSystem: FileSystem = {
@@ -29,6 +33,8 @@ export const nodeFileSystem: FileSystem = {
         error === null ? resolve(count) : reject(error),
       );
     }),
+  fsync: promisify(fs.fsync),
+  rename: promisify(fs.rename),
 };
 
 /** Writes all bytes, however few the system takes at a time, while this thread does something else. */

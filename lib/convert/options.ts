@@ -59,8 +59,8 @@ export interface ConvertOptions {
    * of the report. Reads both once more. Default false.
    */
   measure?: boolean;
-  /** Called after every tensor. */
-  onProgress?: (progress: ConvertProgress) => void;
+  /** Called after every tensor. A promise that it returns is waited for; what it throws or rejects with stops the conversion. */
+  onProgress?: (progress: ConvertProgress) => unknown;
   /** Stops the conversion: the promise rejects with the signal's reason, and nothing is left behind. */
   signal?: AbortSignal;
 }

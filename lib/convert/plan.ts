@@ -3,7 +3,7 @@ import { QgemmError, show } from '../errors.js';
 import { dtypeBits } from '../formats/dtypes.js';
 import { MAX_BLOCK_ELEMENTS } from '../formats/limits.js';
 import type { MatmulWeight, ModelSource, SourceTensor } from '../formats/source.js';
-import { ROW_MULTIPLE } from '../formats/weight-blocks.js';
+import { ROW_MULTIPLE } from '../formats/byte-blocks.js';
 import type { KeepStep, Plan, WeightRule, WeightStep } from '../formats/writer.js';
 import { maxK } from '../schemes.js';
 import { matchesGlob } from './glob.js';

@@ -19,16 +19,16 @@ export async function writeModel(output: AtomicOutput, layout: OutputLayout, set
     },
   };
   for (const [index, { steps }] of layout.files.entries()) {
-    output.beginFile(index);
+    await output.beginFile(index);
     for (const [number, step] of steps.entries()) {
       signal?.throwIfAborted();
       if (!output.skip(number)) {
         written = 0;
         await step.write(sink);
         checkWritten(step, written);
-        output.endStep(number);
+        await output.endStep(number);
       }
-      for (const tensor of step.tensors) progress(tensor);
+      for (const tensor of step.tensors) await progress(tensor);
     }
   }
 }
@@ -37,7 +37,7 @@ function checkWritten({ name, byteLength }: OutputStep, written: number): void {
   if (written !== byteLength) throw new Error(`${name}: ${written} bytes were written, ${byteLength} planned`);
 }
 
-function progressOf(layout: OutputLayout, { onProgress }: ConvertSettings): (tensor: SourceTensor) => void {
+function progressOf(layout: OutputLayout, { onProgress }: ConvertSettings): (tensor: SourceTensor) => unknown {
   if (onProgress === undefined) return () => undefined;
   const tensors = layout.files.flatMap(({ steps }) => steps.flatMap((step) => step.tensors));
   const bytesTotal = tensors.reduce((bytes, tensor) => bytes + tensor.byteLength, 0);
@@ -46,6 +46,6 @@ function progressOf(layout: OutputLayout, { onProgress }: ConvertSettings): (ten
   return (tensor) => {
     tensorsDone += 1;
     bytesDone += tensor.byteLength;
-    onProgress({ tensor: tensor.name, tensorsDone, tensorsTotal: tensors.length, bytesDone, bytesTotal });
+    return onProgress({ tensor: tensor.name, tensorsDone, tensorsTotal: tensors.length, bytesDone, bytesTotal });
   };
 }

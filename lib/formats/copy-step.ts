@@ -34,7 +34,9 @@ export function copyFileStep(path: string): OutputStep | undefined {
     tensors: [],
     async write(sink): Promise<void> {
       try {
-        await sink.write(readBytes(file, 0, file.size));
+        for (let position = 0; position < file.size; position += CHUNK_BYTES) {
+          await sink.write(readBytes(file, position, Math.min(CHUNK_BYTES, file.size - position)));
+        }
       } finally {
         file.release();
       }

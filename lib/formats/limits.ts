@@ -46,10 +46,10 @@ export const MAX_FLOAT32_ELEMENTS: number = 2 ** 30 - 1;
 export const BLOCK_ELEMENTS: number = 2 ** 19;
 
 /**
- * The same for a weight [K, N], of whose lines each block takes a piece, and short pieces are slow to read: 64 MB as float32,
- * so that most weights are one block.
+ * Elements of a weight [K, N] that are read at a time: each block takes a piece of every line, and short pieces are slow to
+ * read. 32 MB as float32: most weights are read as they lie, and no step of the work takes more than some milliseconds.
  */
-export const TRANSPOSED_BLOCK_ELEMENTS: number = 2 ** 24;
+export const STRIP_ELEMENTS: number = 2 ** 23;
 
 /**
  * Elements of the least that can be converted at a time, 32 rows of a weight (all, where it has fewer): 256 MB as float32.
@@ -113,6 +113,9 @@ export const MAX_PICKLE_BYTES: number = 16 * 2 ** 20;
 
 /** Estimated bytes of the values that a pickle makes: one of 100,000 tensors makes about 60 MB. */
 export const MAX_PICKLE_MEMORY: number = 64 * 2 ** 20;
+
+/** Values, and marks, that lie on the stack of a pickle at a time. Python's pickler leaves a thousand there, and whole tuples. */
+export const MAX_PICKLE_STACK: number = 2 ** 20;
 
 /** Nesting of dicts, lists and tuples in a checkpoint. Training checkpoints have about 6 levels. */
 export const MAX_PICKLE_DEPTH = 64;

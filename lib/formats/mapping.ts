@@ -1,6 +1,7 @@
+import { QgemmError } from '../errors.js';
 import { native } from '../native.js';
 import type { NativeMapping } from '../native-types.js';
-import type { ByteSource } from './file.js';
+import { FileSource, ioError, type ByteSource } from './file.js';
 
 /** A file that the native core has mapped, or read into memory of its own. */
 export class MappedFile implements ByteSource {
@@ -11,7 +12,8 @@ export class MappedFile implements ByteSource {
   /** @throws QgemmError IO */
   constructor(path: string, map: boolean) {
     this.path = path;
-    this.handle = native.mapFile(path, map);
+    new FileSource(path).release(); // what cannot be opened is refused in the same words as by every other function
+    this.handle = mapFile(path, map);
     this.size = native.mappingSize(this.handle);
   }
 
@@ -22,5 +24,14 @@ export class MappedFile implements ByteSource {
   /** Lets go of the file; weights that were made from it keep it. */
   close(): void {
     native.mappingClose(this.handle);
+  }
+}
+
+/** Native code gives the reason alone. */
+function mapFile(path: string, map: boolean): NativeMapping {
+  try {
+    return native.mapFile(path, map);
+  } catch (error) {
+    throw error instanceof QgemmError && error.code === 'ERR_QGEMM_IO' ? ioError('read', path, error) : error;
   }
 }

@@ -42,7 +42,7 @@ export function tensorTable({ weights, keptTensors, bytesAfter }: VerifyReport):
   if (pictures) head.push('<th scope="col">values and errors</th>');
   const lines = rows.map((row) => rowHtml(row, pictures));
   return (
-    `<div class="scroll"><table class="tensors"><caption class="soft hint">${rows.length} tensors. Press a heading to sort by it` +
+    `<div class="scroll"><table class="tensors"><caption class="soft hint">${rows.length} ${rows.length === 1 ? 'tensor' : 'tensors'}. Press a heading to sort by it` +
     `${pictures ? ', a picture to enlarge it' : ''}.</caption>` +
     `<thead><tr>${head.join('')}</tr></thead>\n<tbody>\n${lines.join('\n')}\n</tbody></table></div>`
   );

@@ -26,7 +26,7 @@ napi_value map_file(napi_env env, napi_callback_info info) {
   auto handle = std::make_unique<MappingHandle>();
   handle->file = FileMap::open(path, map, &error);
   if (handle->file == nullptr) {
-    return throw_error(env, code::kIo, "cannot read %.600s: %.300s", path.c_str(), error.c_str());
+    return throw_error(env, code::kIo, "%.300s", error.c_str());
   }
   if (!map) handle->memory = std::make_shared<ExternalMemory>(env, handle->file->size());
   return wrap_handle(env, std::move(handle));

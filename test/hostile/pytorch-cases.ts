@@ -59,9 +59,15 @@ export const pickleCases: HostileCase[] = [
   { name: 'integer of 1 MB', code: PICKLE, bytes: code(0x8b, Buffer.from([0, 0, 16, 0]), Buffer.alloc(2 ** 20), '.') },
   { name: 'global without a newline', code: PICKLE, bytes: code('ctorch') },
   { name: 'a million marks', code: PICKLE, bytes: code(repeat('(', 1_000_000), '.') },
+  { name: 'two million marks', code: LIMIT, bytes: code(repeat('(', 2_000_000), '.') },
+  { name: 'eight million values on the stack', code: LIMIT, bytes: code(repeat('N', 8_000_000), '.') },
+  { name: 'tuple of values from before a mark', code: PICKLE, bytes: code('NN(', 0x86, '.') },
+  { name: 'memo of a value from before a mark', code: PICKLE, bytes: code('N(q', 0, '.') },
+  { name: 'result from before a mark', code: PICKLE, bytes: code('N(.') },
   { name: 'a million dicts', code: LIMIT, bytes: code(']', repeat('}a', 1_100_000), '.') },
   { name: 'a million tuples in each other', code: LIMIT, bytes: code('N', repeat('\x85', 1_000_000), '.') },
   { name: 'two million memos', code: LIMIT, bytes: code('N', repeat('\x94', 2_000_000), '.') },
+  { name: '400,000 memos far apart', code: LIMIT, bytes: code('N', farApart(400_000), '.') },
   { name: 'a pickle of 17 MB', code: LIMIT, bytes: code(Buffer.alloc(17 * 2 ** 20, 'N'), '.') },
   {
     name: '100 dicts in each other',
@@ -218,6 +224,13 @@ export const checkpointCases: HostileCase[] = [
   },
   { name: 'before 1.6: another protocol', code: FORMAT, bytes: anotherProtocol() },
 ];
+
+/** Memos at every second number, the last first. */
+function farApart(count: number): Buffer {
+  const bytes = Buffer.alloc(5 * count, 'r');
+  for (let i = 0; i < count; i++) bytes.writeUInt32LE(2 * (count - i), 5 * i + 1);
+  return bytes;
+}
 
 function byteOrder(order: string): Buffer {
   return zipBytes(

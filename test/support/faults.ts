@@ -2,6 +2,9 @@ import { nodeFileSystem, type FileSystem } from '../../lib/convert/file-system.j
 
 export type Call = keyof FileSystem;
 
+/** What fails, fails as the call itself does. */
+const ASYNCHRONOUS: readonly Call[] = ['write', 'fsync', 'rename'];
+
 /**
  * The calls that a conversion makes, each passing through `before` with its number (from 1), its name and its arguments.
  * What `before` returns, unless undefined, is returned instead of calling the system.
@@ -13,19 +16,26 @@ export function watchedFileSystem(
   const wrap = (name: Call): unknown =>
     function (...args: unknown[]): unknown {
       calls.push(name);
-      const replaced = before(calls.length, name, args);
+      let replaced: unknown;
+      try {
+        replaced = before(calls.length, name, args);
+      } catch (error) {
+        if (ASYNCHRONOUS.includes(name)) return Promise.reject(error as Error);
+        throw error;
+      }
       return replaced === undefined ? (nodeFileSystem[name] as (...args: unknown[]) => unknown)(...args) : replaced;
     };
   const names: Call[] = [
     'closeSync',
     'fchmodSync',
-    'fsyncSync',
+    'fsync',
     'ftruncateSync',
     'mkdirSync',
     'openSync',
     'readdirSync',
     'readFileSync',
     'readSync',
+    'rename',
     'renameSync',
     'rmSync',
     'statSync',

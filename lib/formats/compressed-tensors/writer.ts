@@ -102,7 +102,7 @@ function weightStep(step: WeightStep, parts: readonly OutputEntry[]): OutputStep
     async write(sink): Promise<void> {
       const { n } = step.weight;
       const [scales, zeroPoints] = [new Float32Array(n), new Int8Array(n)];
-      for (const { row, codes, scales: some, zeroPoints: points } of codeBlocks(step)) {
+      for await (const { row, codes, scales: some, zeroPoints: points } of codeBlocks(step)) {
         await sink.write(new Uint8Array(codes.buffer, codes.byteOffset, codes.length));
         scales.set(some, row);
         zeroPoints.set(points, row);

@@ -58,7 +58,7 @@ async function writeInitializers(step: WeightStep, headers: Headers, count: numb
   const { n } = step.weight;
   const [scales, zeroPoints] = [new Float32Array(n), new Int8Array(n)];
   await sink.write(headers.codes);
-  for (const bytes of codesInOrder(step, scales, zeroPoints)) await sink.write(bytes);
+  for await (const bytes of codesInOrder(step, scales, zeroPoints)) await sink.write(bytes);
   await sink.write(headers.scales);
   await sink.write(new Uint8Array(scales.buffer, 0, 4 * count));
   if (headers.zeroPoints === undefined) return;
@@ -70,10 +70,14 @@ async function writeInitializers(step: WeightStep, headers: Headers, count: numb
  * The codes as the weight lies in its file, and on the way the scale and zero point of each channel. Blocks of channels of a
  * matrix [K, N] are columns, which are put together first: that takes N * K bytes.
  */
-function* codesInOrder(step: WeightStep, scales: Float32Array, zeroPoints: Int8Array): Generator<Uint8Array> {
+async function* codesInOrder(
+  step: WeightStep,
+  scales: Float32Array,
+  zeroPoints: Int8Array,
+): AsyncGenerator<Uint8Array> {
   const { n, k, layout } = step.weight;
   let whole: Uint8Array | undefined;
-  for (const block of codeBlocks(step)) {
+  for await (const block of codeBlocks(step)) {
     const { row, rows } = block;
     const codes = new Uint8Array(block.codes.buffer, block.codes.byteOffset, block.codes.length);
     scales.set(block.scales, row);

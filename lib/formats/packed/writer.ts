@@ -118,7 +118,7 @@ async function writeCodes(
   const np = paddedN(n);
   const [scales, columnSums, zeroPoints] = [new Float32Array(np), new Int32Array(np), new Int32Array(np)];
   let panels = new Uint8Array(0);
-  for (const block of codeBlocks(step)) {
+  for await (const block of codeBlocks(step)) {
     const { row, rows, codes } = block;
     const length = paddedN(rows) * paddedK(k);
     if (panels.length < length) panels = new Uint8Array(length);
@@ -143,7 +143,7 @@ async function writeFloats(step: WeightStep, _: ReadonlyMap<PartName, OutputEntr
   const scheme = SCHEMES.indexOf('float32');
   const activations = ACTIVATION_RANGES.indexOf(step.rule.activations);
   const ends = new Float32Array(2);
-  for (const { rows, values } of floatBlocks(step)) {
+  for await (const { rows, values } of floatBlocks(step)) {
     if (!native.extendRange(values, ends) && step.rule.rejectNonFinite) throw notFinite(step);
     const weights = native.packFloat32(values, rows, k, layout === 'kn', scheme, 0, true, activations, false);
     const { panels } = native.weightsExport(weights);

@@ -1,5 +1,5 @@
 import { QgemmError } from '../../errors.js';
-import { MAX_PICKLE_MEMORY } from '../limits.js';
+import { MAX_PICKLE_MEMORY, MAX_PICKLE_STACK } from '../limits.js';
 import { PickleReader, pickleError } from './pickle-reader.js';
 import { PickleGlobal, pickleKind, PickleTuple, type PickleValue } from './pickle-values.js';
 
@@ -18,7 +18,9 @@ export const COST = {
   scalar: 8,
   item: 8,
   text: 32,
+  mark: 16,
   memo: 64,
+  otherMemo: 200,
   container: 64,
   entry: 64,
   firstEntry: 200,
@@ -29,9 +31,14 @@ export const COST = {
 export class PickleMachine {
   readonly rules: PickleRules;
   readonly reader: PickleReader;
-  readonly #memo = new Map<number, PickleValue>();
-  readonly #outer: PickleValue[][] = [];
-  #stack: PickleValue[] = [];
+  /** Writers number memos from 0 on. These lie in an array; of other numbers, which may be any, a map. */
+  readonly #memo: PickleValue[] = [];
+  readonly #otherMemo = new Map<number, PickleValue>();
+  readonly #stack: PickleValue[] = [];
+  /** For each mark, where the values after it begin. */
+  readonly #marks: number[] = [];
+  /** The last of `#marks`, or 0: what lies below is out of reach until the mark is removed. */
+  #floor = 0;
   #memory = 0;
 
   constructor(bytes: Uint8Array, position: number, rules: PickleRules) {
@@ -41,44 +48,49 @@ export class PickleMachine {
 
   push(value: PickleValue, cost: number): void {
     this.charge(cost);
+    if (this.#stack.length === MAX_PICKLE_STACK) throw this.#tooHigh('values');
     this.#stack.push(value);
   }
 
   pop(): PickleValue {
-    const value = this.#stack.pop();
-    if (value === undefined) throw this.error('takes a value from an empty stack');
-    return value;
+    if (this.#stack.length === this.#floor) throw this.error('takes a value from an empty stack');
+    return this.#stack.pop()!;
   }
 
   top(): PickleValue {
-    const value = this.#stack.at(-1);
-    if (value === undefined) throw this.error('uses the top of an empty stack');
-    return value;
+    if (this.#stack.length === this.#floor) throw this.error('uses the top of an empty stack');
+    return this.#stack.at(-1)!;
   }
 
   mark(): void {
-    this.charge(COST.container);
-    this.#outer.push(this.#stack);
-    this.#stack = [];
+    this.charge(COST.mark);
+    if (this.#marks.length === MAX_PICKLE_STACK) throw this.#tooHigh('marks');
+    this.#floor = this.#stack.length;
+    this.#marks.push(this.#floor);
   }
 
   /** The values since the last mark, which is removed. */
   popMark(): PickleValue[] {
-    const values = this.#stack;
-    const outer = this.#outer.pop();
-    if (outer === undefined) throw this.error('uses a mark that it has not set');
-    this.#stack = outer;
+    if (this.#marks.pop() === undefined) throw this.error('uses a mark that it has not set');
+    const values = this.#stack.splice(this.#floor);
+    this.#floor = this.#marks.at(-1) ?? 0;
     return values;
   }
 
   /** Remembers the top of the stack, under the next free number where none is given. */
-  memoize(index: number = this.#memo.size): void {
-    this.charge(COST.memo);
-    this.#memo.set(index, this.top());
+  memoize(index: number = this.#memo.length + this.#otherMemo.size): void {
+    const value = this.top();
+    if (index < this.#memo.length || (index === this.#memo.length && !this.#otherMemo.has(index))) {
+      this.charge(COST.memo);
+      this.#memo[index] = value;
+    } else {
+      this.charge(COST.otherMemo);
+      this.#otherMemo.set(index, value);
+    }
   }
 
   recall(index: number): void {
-    const value = this.#memo.get(index);
+    const value = index < this.#memo.length ? this.#memo[index] : this.#otherMemo.get(index);
     if (value === undefined) throw this.error(`uses the memo ${index}, which it has not set`);
     this.push(value, COST.scalar);
   }
@@ -117,5 +129,11 @@ export class PickleMachine {
 
   error(problem: string): QgemmError {
     return pickleError(this.rules.what, `${problem} (byte ${this.reader.position})`);
+  }
+  #tooHigh(what: string): QgemmError {
+    return new QgemmError(
+      'ERR_QGEMM_LIMIT',
+      `${this.rules.what} must have at most ${MAX_PICKLE_STACK} ${what} on its stack, but has more`,
+    );
   }
 }
