@@ -1,7 +1,10 @@
-// gemm_f32_{6x16, 1x64}c1_avx2
+// gemm_f32_{6x32, 1x64}c1_avx2
 // Instructions: vfmadd231ps ymm, vbroadcastss from memory.
-// Tile 6x16: 12 accumulators + 2 weights + 1 activation = 15 of 16 registers; half a panel wide. Per step of k: 2 + 6
-// loads for 12 fma. A comes packed [k][6]. Tile 1x64: 8 accumulators over two panels.
+// Tile 6x32: six rows are one tile of many, which find the panel near: 16 columns at a time, 12 accumulators + 2
+// weights
+// + 1 activation = 15 of 16 registers; per step of k 2 + 6 loads for 12 fma, 64 bytes of them from the panel. Fewer
+// rows read it from far, and as one stream: up to three rows at a time, 12 accumulators + 3 activations + 1 weight; the
+// second time the panel is near. A comes packed [k][6]. Tile 1x64: 8 accumulators over two panels.
 // Panel: [k][32] float32; 16 columns are two operands.
 #include "kernels/kernel.h"
 #include "kernels/vec/avx2.h"
@@ -29,14 +32,26 @@ struct Tile {
     const float* b = args->b;
     const size_t panel_stride = args->panel_stride;
     for (size_t k = 0; k < args->k; ++k) {
-      __m256 w[kVectors];
+      if (kRows < kVectors) {
+        __m256 x[kRows];
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) w[v] = _mm256_load_ps(b + (v / 4) * panel_stride + (v % 4) * 8);
+        for (int i = 0; i < kRows; ++i) x[i] = _mm256_set1_ps(a[i]);
 #pragma GCC unroll 8
-      for (int i = 0; i < kRows; ++i) {
-        const __m256 x = _mm256_set1_ps(a[i]);
+        for (int v = 0; v < kVectors; ++v) {
+          const __m256 w = _mm256_load_ps(b + (v / 4) * panel_stride + (v % 4) * 8);
 #pragma GCC unroll 8
-        for (int v = 0; v < kVectors; ++v) sums[i][v] = _mm256_fmadd_ps(x, w[v], sums[i][v]);
+          for (int i = 0; i < kRows; ++i) sums[i][v] = _mm256_fmadd_ps(x[i], w, sums[i][v]);
+        }
+      } else {
+        __m256 w[kVectors];
+#pragma GCC unroll 8
+        for (int v = 0; v < kVectors; ++v) w[v] = _mm256_load_ps(b + (v / 4) * panel_stride + (v % 4) * 8);
+#pragma GCC unroll 8
+        for (int i = 0; i < kRows; ++i) {
+          const __m256 x = _mm256_set1_ps(a[i]);
+#pragma GCC unroll 8
+          for (int v = 0; v < kVectors; ++v) sums[i][v] = _mm256_fmadd_ps(x, w[v], sums[i][v]);
+        }
       }
       a += lda;
       b += kPanelColumns;
@@ -51,9 +66,41 @@ struct Tile {
   }
 };
 
+template <int kRows, int>
+using TwoGroups = Tile<kRows, 2>;
+
+static inline size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+
+// Up to `rows` rows and `columns` columns of a tile.
+static inline GemmF32Args part_of(const GemmF32Args* args, size_t row, size_t rows, size_t column, size_t columns) {
+  GemmF32Args part = *args;
+  part.m = smaller(args->m - row, rows);
+  part.n = smaller(args->n - column, columns);
+  part.a += row;
+  part.b += column;
+  const size_t value_bytes = args->epilogue.output != nullptr ? 1 : sizeof(float);
+  part.c = static_cast<char*>(args->c) + (row * args->ldc + column) * value_bytes;
+  if (args->epilogue.bias != nullptr) part.epilogue.bias += column;
+  if (args->epilogue.residual != nullptr) part.epilogue.residual += row * args->epilogue.ld_residual + column;
+  return part;
+}
+
 }  // namespace
 
-void gemm_f32_6x16c1_avx2(const GemmF32Args* args) { run_tile<Tile, 6, 1>(args->m, 1, args); }
+void gemm_f32_6x32c1_avx2(const GemmF32Args* args) {
+  const bool few = args->m < 6 && args->n > 16;
+  const size_t rows = few && args->m > 3 ? (args->m + 1) / 2 : args->m, columns = few ? args->n : 16;
+  for (size_t row = 0; row < args->m; row += rows) {
+    for (size_t column = 0; column < args->n; column += columns) {
+      const GemmF32Args part = part_of(args, row, rows, column, columns);
+      if (few) {
+        run_tile<TwoGroups, 3, 1>(part.m, 1, &part);
+      } else {
+        run_tile<Tile, 6, 1>(part.m, 1, &part);
+      }
+    }
+  }
+}
 void gemm_f32_1x64c1_avx2(const GemmF32Args* args) { run_panels<Tile, 1, 4>((args->n + 15) / 16, args); }
 
 }  // namespace qgemm
