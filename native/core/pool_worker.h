@@ -53,6 +53,8 @@ struct alignas(64) PoolWorker {
   std::atomic<int> cpu{-1};  // where it last ran; -1 unknown, or just told to leave
   std::atomic<long> thread_id{0};
   std::atomic<bool> kept_off{false};
+  std::atomic<uint32_t> late{0};      // offers in a row that were taken back
+  std::atomic<uint32_t> to_spare{0};  // calls that do not ask it; callers may disagree by one
   std::mutex mutex;
   std::condition_variable woken;
   std::condition_variable finished;
@@ -91,7 +93,8 @@ struct alignas(64) PoolWorker {
   /// Takes the offer of `task` back or waits until its run is over. Afterwards this worker does not touch it any more.
   void join(const void* task) {
     uintptr_t offered = reinterpret_cast<uintptr_t>(task) | kOffered;
-    if (mailbox.compare_exchange_strong(offered, kIdle)) return;
+    if (mailbox.compare_exchange_strong(offered, kIdle)) return came_too_late();
+    late.store(0, std::memory_order_relaxed);
     uintptr_t running = reinterpret_cast<uintptr_t>(task) | kRunning;
     if (spin_until([&] { return mailbox.load(std::memory_order_acquire) != running; })) return;
     std::unique_lock<std::mutex> lock(mutex);
@@ -100,8 +103,24 @@ struct alignas(64) PoolWorker {
     finished.wait(lock, [&] { return mailbox.load(std::memory_order_acquire) != (running | kAwaited); });
   }
 
+  /// Whether to leave this worker in peace for once: where it came too late some times in a row, its core is busy or
+  /// calls are too short and too rare for it, and waking it costs the caller microseconds.
+  bool spared() {
+    const uint32_t calls = to_spare.load(std::memory_order_relaxed);
+    if (calls == 0) return false;
+    to_spare.store(calls - 1, std::memory_order_relaxed);
+    return true;
+  }
+
   /// The worker's own side of an offer: true when it may run the task; `finish` must follow.
   bool accept(uintptr_t mail) { return mailbox.compare_exchange_strong(mail, (mail & kTaskMask) | kRunning); }
+
+  void came_too_late() {
+    constexpr uint32_t kPatience = 4, kSparedCalls = 16;
+    if (late.fetch_add(1, std::memory_order_relaxed) + 1 < kPatience) return;
+    late.store(kPatience - 2, std::memory_order_relaxed);  // then two more: the first may only wake it
+    to_spare.store(kSparedCalls, std::memory_order_relaxed);
+  }
 
   void finish() {
     if ((mailbox.exchange(kIdle) & kAwaited) == 0) return;

@@ -221,7 +221,7 @@ bool ThreadPool::parallel_for(size_t count, size_t most, ParticipantTask task, v
   const int cpu = current_cpu();
   for (size_t i = 0; i < helpers; ++i) {
     PoolWorker* worker = state.workers[i].load(std::memory_order_relaxed);
-    if (worker == self || !worker->offer(&shared)) continue;
+    if (worker == self || worker->spared() || !worker->offer(&shared)) continue;
     asked.set(i);
     worker->leave_cpu(cpu);
     worker->wake();

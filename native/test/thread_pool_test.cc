@@ -11,6 +11,7 @@
 #include <unistd.h>
 #endif
 
+#include "core/pool_worker.h"
 #include "test/harness.h"
 
 namespace qgemm {
@@ -232,6 +233,23 @@ QGEMM_TEST(a_forked_child_still_works) {
   EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the child ended with status %#x", status);
 }
 #endif
+
+// A worker without a thread: whoever offers it a task takes the offer back.
+QGEMM_TEST(a_worker_that_comes_too_late_is_spared_for_some_calls) {
+  PoolWorker worker;
+  alignas(64) const char task[64] = {};
+  const auto ask = [&] {
+    if (worker.spared()) return false;
+    EXPECT(worker.offer(task), "an idle worker refused an offer");
+    worker.join(task);
+    return true;
+  };
+  for (int i = 0; i < 4; ++i) EXPECT(ask(), "spared after %d offers that it missed", i);
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < 16; ++i) EXPECT(!ask(), "asked again after %d calls", i);
+    for (int i = 0; i < 2; ++i) EXPECT(ask(), "not asked twice before it is spared again");
+  }
+}
 
 }  // namespace
 }  // namespace test
