@@ -12,11 +12,12 @@
 namespace qgemm {
 namespace {
 
+constexpr size_t kCacheLine = 64;
+
 // Asks for the cache lines that a tile will be stored to, so that they come while it is computed. A tile stores the
 // ends of some rows that lie pages apart, which no hardware prefetcher foresees.
 void prefetch_tile(const void* c, size_t rows, size_t row_stride, size_t row_bytes) {
 #if defined(__GNUC__)
-  constexpr size_t kCacheLine = 64;
   for (size_t row = 0; row < rows; ++row) {
     const char* p = static_cast<const char*>(c) + row * row_stride;
     for (size_t byte = 0; byte < row_bytes; byte += kCacheLine) __builtin_prefetch(p + byte, 1);
@@ -31,6 +32,7 @@ void prefetch_tile(const void* c, size_t rows, size_t row_stride, size_t row_byt
 // told apart by their level-2 caches.
 bool asking_is_free() { return cpu_caches().l2 >= size_t{2} << 20; }
 
+// Kernels of nothing but AVX2 add pairs of products in int16, and want to know which of them can saturate.
 bool adds_in_16_bits(const Kernel<GemmU8S8Fn>& kernel) { return kernel.features == kAvx2; }
 
 // One multiplication by int8 weights: what its blocks have in common.
@@ -69,7 +71,6 @@ class Int8Gemm {
     // Weights that do not come from the nearer caches are asked for one panel ahead, by the last whole tiles of the
     // block, half by each of two: all its other tiles find theirs there.
     const size_t mr = kernel_.mr, whole = ask_ahead_ ? (block.row1 - block.row0) / mr : 0;
-    const size_t asks_last = block.row0 + (whole - 1) * mr;
     for_each_tile(tiling_, block, [&](size_t row, size_t m, size_t col, size_t n) {
       const size_t from = first + row - block.row0, to = row * w_.n + col;
       args.m = m;
@@ -78,8 +79,9 @@ class Int8Gemm {
       args.b = panel_of(col) + col % kPanelColumns * 4;
       args.panel = col / kPanelColumns;
       args.next = nullptr;
-      if (whole != 0 && col + n < w_.n && (row == asks_last || (whole > 1 && row + mr == asks_last))) {
-        args.next = panel_of(col + n) + (row == asks_last ? 0 : 64);
+      const size_t tile = (row - block.row0) / mr;
+      if (tile < whole && tile + 2 >= whole && col + n < w_.n) {
+        args.next = panel_of(col + n) + (whole - 1 - tile) * kCacheLine;
         args.next_half = whole > 1;
       }
       args.c = static_cast<char*>(y_) + to * value_bytes_;

@@ -78,10 +78,7 @@ float half_of_ue4m3(uint8_t byte) {
   const int exponent = byte >> 3 & 15;
   const float mantissa = static_cast<float>(byte & 7);
   if (exponent == 0) return mantissa * 0x1p-10f;
-  const uint32_t bits = static_cast<uint32_t>(exponent - 8 + 127) << 23;
-  float power;
-  std::memcpy(&power, &bits, sizeof power);
-  return (1 + mantissa / 8) * power;
+  return (1 + mantissa / 8) * float_of(static_cast<uint32_t>(exponent - 8 + 127) << 23);
 }
 
 // Four scales of one byte, then eight bytes of codes for each.

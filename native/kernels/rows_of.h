@@ -3,10 +3,12 @@
 
 namespace qgemm {
 
+static inline size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+
 /// The same call for at most `count` rows from `row` on.
 static inline GemmU8S8Args rows_of(const GemmU8S8Args* args, size_t row, size_t count) {
   GemmU8S8Args part = *args;
-  part.m = args->m - row < count ? args->m - row : count;
+  part.m = smaller(args->m - row, count);
   part.a += row * args->lda;
   part.c = static_cast<char*>(args->c) + row * args->ldc * (args->epilogue.output != nullptr ? 1 : 4);
   if (args->a_scales != nullptr) part.a_scales += row;

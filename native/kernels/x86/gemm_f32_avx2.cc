@@ -7,6 +7,7 @@
 // second time the panel is near. A comes packed [k][6]. Tile 1x64: 8 accumulators over two panels.
 // Panel: [k][32] float32; 16 columns are two operands.
 #include "kernels/kernel.h"
+#include "kernels/rows_of.h"
 #include "kernels/vec/avx2.h"
 #include "kernels/activations.inc"
 #include "kernels/epilogue.inc"
@@ -68,8 +69,6 @@ struct Tile {
 
 template <int kRows, int>
 using TwoGroups = Tile<kRows, 2>;
-
-static inline size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
 // Up to `rows` rows and `columns` columns of a tile.
 static inline GemmF32Args part_of(const GemmF32Args* args, size_t row, size_t rows, size_t column, size_t columns) {

@@ -59,8 +59,6 @@ static inline __m256i bytes_load(const void* p) { return _mm256_loadu_si256(stat
 static inline void bytes_store(void* p, __m256i v) { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
 static inline __m256i bytes_set1(size_t x) { return _mm256_set1_epi8(static_cast<char>(x)); }
 
-static inline size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
-
 // The lowest code of the window for a row.
 static inline size_t window_start(const GemmU8S8Args* args, size_t row) {
   constexpr int32_t kLast = 255 - kActivationWindow;
