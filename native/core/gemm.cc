@@ -43,14 +43,18 @@ class Int8Gemm {
         epilogue_(epilogue),
         y_(y),
         kernel_(choose_gemm_u8s8f32(dispatch_config(), m, distance_of_weights(weights.panels_bytes()))),
-        tiling_(
-            make_tiling({m, w_.n, w_.padded_k(), kernel_.mr, kernel_.nr, code_row_stride(w_.k), w_.panels_bytes()})),
+        tiling_(make_tiling({m, w_.n, w_.padded_k(), kernel_.mr, kernel_.nr, code_row_stride(w_.k), w_.panels_bytes(),
+                             takes_blocks(kernel_)})),
         value_bytes_(epilogue.output ? 1 : sizeof(float)),
         y_is_far_(m * w_.n * value_bytes_ > cpu_caches().l2 / 2),
         ask_ahead_(w_.panels_bytes() > (asking_is_free() ? cpu_caches().l2 / 2 : 4 * cpu_caches().l2)),
         large_pairs_(adds_in_16_bits(kernel_) ? w_.large_pairs.get(w_) : nullptr),
         few_rows_ask_(m < kFewRows && ask_ahead_ && asking_is_free()) {
     tiling_.even_tails = !ask_ahead_;  // whole tiles ask
+    if (takes_blocks(kernel_)) {
+      tiling_.mr = tiling_.block_rows;
+      tiling_.nr = tiling_.group_columns;
+    }
   }
 
   const Tiling& tiling() const { return tiling_; }
@@ -93,7 +97,7 @@ class Int8Gemm {
       if (w_.zero_points) args.b_zero_points = w_.zero_points + col;
       if (epilogue_.bias) args.epilogue.bias = epilogue_.bias + col;
       if (epilogue_.residual) args.epilogue.residual = epilogue_.residual + to;
-      if (y_is_far_) prefetch_tile(args.c, m, w_.n * value_bytes_, n * value_bytes_);
+      if (y_is_far_ && !takes_blocks(kernel_)) prefetch_tile(args.c, m, w_.n * value_bytes_, n * value_bytes_);
       kernel_.run(&args);
     });
   }

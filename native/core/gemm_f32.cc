@@ -57,7 +57,7 @@ Float32Gemm::Float32Gemm(const PackedWeights& weights, size_t m, const LinearEpi
       epilogue_(epilogue),
       y_(y),
       kernel_(choose_gemm_f32(dispatch_config(), m, distance_of_weights(weights.panels_bytes()))),
-      tiling_(make_tiling({m, w_.n, w_.k, kernel_.mr, kernel_.nr, w_.k * sizeof(float), w_.panels_bytes()})) {}
+      tiling_(make_tiling({m, w_.n, w_.k, kernel_.mr, kernel_.nr, w_.k * sizeof(float), w_.panels_bytes(), false})) {}
 
 void Float32Gemm::run(const Block& block, const PreparedRows& rows, size_t first) const {
   GemmF32Args args = {};

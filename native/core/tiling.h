@@ -39,6 +39,7 @@ struct TilingRequest {
   size_t mr, nr;
   size_t row_bytes;      // of one row of activations, as kernels read it
   size_t weights_bytes;  // of all panels
+  bool takes_blocks;     // the kernel cuts blocks into register tiles itself, and likes them large
 };
 
 /// A task below this many multiply-adds costs more to hand out than to do (some microseconds).
@@ -48,7 +49,9 @@ constexpr size_t kMinTask = size_t{1} << 19;
 /// that needs, if need be with a register tile that is not full at the end of each.
 inline size_t group_columns(const TilingRequest& r, size_t work_per_column, size_t threads, bool threads_have_rows) {
   const size_t tile = std::max<size_t>(r.nr, kPanelColumns);
-  const size_t least = round_up((kMinTask + work_per_column - 1) / work_per_column, tile);
+  const size_t enough = (kMinTask + work_per_column - 1) / work_per_column;
+  const size_t large = threads == 1 ? r.n : r.n / (4 * threads);
+  const size_t least = round_up(r.takes_blocks ? std::max(enough, large) : enough, tile);
   const size_t whole_tiles = std::min(least, round_up(r.n, tile)), groups = (r.n + whole_tiles - 1) / whole_tiles;
   if (threads_have_rows || groups >= 4 * threads) return whole_tiles;
   const size_t most = std::max(r.n * work_per_column / kMinTask, size_t{1});
@@ -62,7 +65,7 @@ inline Tiling make_tiling(const TilingRequest& r) {
   const size_t work_per_row = std::max(r.n * std::max(r.k, size_t{1}), size_t{1});
   Tiling tiling = {r.m, r.n, r.mr, r.nr, threads, 0, 0, 0, 0, false};
 
-  const size_t rows_in_cache = std::max(l2 / 16 / std::max(r.row_bytes, size_t{1}), size_t{128});
+  const size_t rows_in_cache = std::max(l2 / (r.takes_blocks ? 4 : 16) / std::max(r.row_bytes, size_t{1}), size_t{128});
   // Each thread gets rows of its own where that does not make it wait for weights: they lie in its cache, or enough
   // rows use each of them. Threads that have columns of their own all read the same rows instead.
   const size_t rows_per_thread =

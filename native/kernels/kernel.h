@@ -70,7 +70,8 @@ struct LargePairs {
   size_t groups;  // of kPairColumns columns
 };
 
-/// One output tile: C[m, n] = epilogue(A[m, k] . B[k, n]) with A uint8 rows and B int8 panels.
+/// One output tile: C[m, n] = epilogue(A[m, k] . B[k, n]) with A uint8 rows and B int8 panels. Kernels of kAmxInt8 take a
+/// whole block of any size instead, and cut it themselves.
 ///
 ///   t = acc - a_zero_point[m] * column_sum[n] - b_zero_point[n] * a_row_sum[m] + k * a_zero_point[m] * b_zero_point[n]
 ///   (modulo 2^32)

@@ -67,8 +67,8 @@ bool emulate_amx(const Decoded& i) {
     memset(&tiles, 0, sizeof tiles);  // TILERELEASE
   } else if (i.opcode == 0x49 && i.pp == kF2 && !i.memory) {
     memset(tiles.data[i.reg], 0, sizeof tiles.data[i.reg]);  // TILEZERO
-  } else if (i.opcode == 0x4b && i.pp == kF2 && i.memory) {
-    load(i.reg, i);
+  } else if (i.opcode == 0x4b && (i.pp == kF2 || i.pp == k66) && i.memory) {
+    load(i.reg, i);  // TILELOADD, and TILELOADDT1, which differs in what it does to caches
   } else if (i.opcode == 0x4b && i.pp == kF3 && i.memory) {
     store(i.reg, i);
   } else if (i.opcode == 0x5e && i.pp == k66 && !i.memory) {

@@ -25,23 +25,14 @@ struct Case {
   Activation activation;
 };
 
+// What a kernel is tried with: its register tile, or blocks of several and a part where it takes those.
+size_t most_rows(const Kernel<GemmU8S8Fn>& kernel) { return takes_blocks(kernel) ? 3 * kernel.mr + 7 : kernel.mr; }
+size_t most_columns(const Kernel<GemmU8S8Fn>& kernel) { return takes_blocks(kernel) ? 9 * kernel.nr : kernel.nr; }
+
 // Every buffer ends at a guard page; column arrays hold n rounded up to 32 values, as kernel.h says.
 class Checker {
  public:
-  explicit Checker(const Kernel<GemmU8S8Fn>& kernel)
-      : kernel_(kernel),
-        a_(kernel.mr * (kDeepK + kPaddedK)),
-        b_(round_up(kernel.nr, kPanelColumns) * (kDeepK + kPaddedK)),
-        c_(kernel.mr * (kernel.nr + 3)),
-        codes_(kernel.mr * (kernel.nr + 3)),
-        a_scales_(kernel.mr),
-        a_zero_points_(kernel.mr),
-        a_row_sums_(kernel.mr),
-        b_scales_(round_up(kernel.nr, kPanelColumns)),
-        b_column_sums_(round_up(kernel.nr, kPanelColumns)),
-        b_zero_points_(round_up(kernel.nr, kPanelColumns)),
-        bias_(round_up(kernel.nr, kPanelColumns)),
-        residual_(kernel.mr * (kernel.nr + 5)) {}
+  explicit Checker(const Kernel<GemmU8S8Fn>& kernel) : Checker(kernel, most_rows(kernel), most_columns(kernel)) {}
 
   void check(const Case& c) {
     const size_t columns = column_values(c.n, kernel_.nr);
@@ -91,6 +82,21 @@ class Checker {
   }
 
  private:
+  Checker(const Kernel<GemmU8S8Fn>& kernel, size_t rows, size_t columns)
+      : kernel_(kernel),
+        a_(rows * (kDeepK + kPaddedK)),
+        b_(round_up(columns, kPanelColumns) * (kDeepK + kPaddedK)),
+        c_(rows * (columns + 3)),
+        codes_(rows * (columns + 3)),
+        a_scales_(rows),
+        a_zero_points_(rows),
+        a_row_sums_(rows),
+        b_scales_(round_up(columns, kPanelColumns)),
+        b_column_sums_(round_up(columns, kPanelColumns)),
+        b_zero_points_(round_up(columns, kPanelColumns)),
+        bias_(round_up(columns, kPanelColumns)),
+        residual_(rows * (columns + 5)) {}
+
   // Codes of rows whose zero point lies in the middle of them, as that of most layers does; a few lie far off.
   static int64_t lowest_of_row(const Case& c, size_t row) {
     return c.a_zero_points ? static_cast<int64_t>(row * 37 % 66) : 0;
@@ -264,6 +270,17 @@ void check_gemm_u8s8(const Kernel<GemmU8S8Fn>& kernel) {
          {Fill::random, Fill::corners, Fill::bell, Fill::window, Fill::late, Fill::largest, Fill::smallest}) {
       const size_t k = random.integer(kMaxK / kPaddedK + 1, kDeepK / kPaddedK) * kPaddedK;
       checker.check(any(fill, random.integer(1, kernel.mr), random.integer(1, kernel.nr), k));
+    }
+  }
+  if (takes_blocks(kernel)) {
+    for (int i = 0; i < (slow_cpu() ? 40 : 400); ++i) {
+      const size_t k = random.integer(1, random.chance(8) ? kDeepK / kPaddedK : 5) * kPaddedK;
+      checker.check(
+          any(Fill::random, random.integer(1, most_rows(kernel)), random.integer(1, most_columns(kernel)), k));
+    }
+    // Sums that wait in memory for the next steps of k, with every column group full and ragged.
+    for (const size_t n : {most_columns(kernel), most_columns(kernel) - 17}) {
+      checker.check(any(Fill::random, most_rows(kernel), n, kDeepK));
     }
   }
   // Sums at their extremes, and every combination of what an epilogue may have, at full and ragged tiles.

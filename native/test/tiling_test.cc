@@ -9,7 +9,7 @@ namespace {
 
 Tiling tile(size_t threads, size_t m, size_t n, size_t k, size_t mr, size_t nr) {
   ThreadPool::instance().set_num_threads(threads);
-  return make_tiling({m, n, k, mr, nr, k, n * k});
+  return make_tiling({m, n, k, mr, nr, k, n * k, false});
 }
 
 QGEMM_TEST(blocks_cover_every_output_once) {
