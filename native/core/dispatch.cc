@@ -95,24 +95,26 @@ constexpr Tag kTags[] = {
     {"neoni8mm", kAllArm | kAllX86},
 };
 
+// Below, the vector units are as fast: reading the weights takes all of the time.
+constexpr size_t kFewestRowsOfAmx = 3;
+
 // The demanded kernel if it is of this operation; else, of the best ISA, the line with the fewest rows that still takes
-// all m, or its largest; of equal ones the widest, or the narrowest for far weights. An ISA whose smallest tile has
-// more than twice m rows leaves the call to the next one (AMX).
+// all m, or its largest; of equal ones the widest, or the narrowest for far weights. The matrix unit leaves the fewest
+// rows to the next ISA.
 template <typename Fn>
 const Kernel<Fn>& choose(KernelList<Fn> kernels, const DispatchConfig& config, size_t m,
                          Weights weights = Weights::near) {
   const Kernel<Fn>* best = nullptr;
-  size_t smallest = 0;  // rows of the last line of best's ISA so far
   for (const Kernel<Fn>& kernel : kernels) {
     if (!config.kernel.empty() && config.kernel == kernel.name) return kernel;
     if ((kernel.features & ~config.features) != 0) continue;
-    const bool other_isa = best != nullptr && strcmp(best->isa, kernel.isa) != 0;
-    if (best == nullptr || (other_isa && smallest > 2 * m)) {
+    if ((kernel.features & kAmxInt8) != 0 && m < kFewestRowsOfAmx) continue;
+    if (best == nullptr) {
       best = &kernel;
-    } else if (!other_isa && kernel.mr >= m && (kernel.mr < best->mr || weights == Weights::far)) {
+    } else if (strcmp(best->isa, kernel.isa) == 0 && kernel.mr >= m &&
+               (kernel.mr < best->mr || weights == Weights::far)) {
       best = &kernel;
     }
-    if (strcmp(best->isa, kernel.isa) == 0) smallest = kernel.mr;
   }
   return *best;  // scalar lines need no feature
 }

@@ -51,10 +51,6 @@ class Int8Gemm {
         large_pairs_(adds_in_16_bits(kernel_) ? w_.large_pairs.get(w_) : nullptr),
         few_rows_ask_(m < kFewRows && ask_ahead_ && asking_is_free()) {
     tiling_.even_tails = !ask_ahead_;  // whole tiles ask
-    if (takes_blocks(kernel_)) {
-      tiling_.mr = tiling_.block_rows;
-      tiling_.nr = tiling_.group_columns;
-    }
   }
 
   const Tiling& tiling() const { return tiling_; }
@@ -70,7 +66,7 @@ class Int8Gemm {
     args.epilogue.ld_residual = w_.n;
     args.epilogue.activation = epilogue_.activation;
     args.epilogue.output = epilogue_.output;
-    args.ask_ahead = few_rows_ask_;
+    args.ask_ahead = takes_blocks(kernel_) ? w_.panels_bytes() > 2 * cpu_caches().l2 : few_rows_ask_;
     args.large_pairs = large_pairs_;
     // Weights that do not come from the nearer caches are asked for one panel ahead, by the last whole tiles of the
     // block, half by each of two: all its other tiles find theirs there.

@@ -25,7 +25,8 @@ Status matmul_integer(const void* a, bool a_signed, const void* b, bool b_signed
   for (size_t row = 0; row < m; ++row) zero_points[row] = a_zero_point + (a_signed ? 128 : 0);
 
   const auto& kernel = choose_gemm_u8s8f32(dispatch_config(), m);
-  const Tiling tiling = make_tiling({m, n, w.padded_k(), kernel.mr, kernel.nr, lda, w.panels_bytes(), false});
+  const Tiling tiling =
+      make_tiling({m, n, w.padded_k(), kernel.mr, kernel.nr, lda, w.panels_bytes(), takes_blocks(kernel)});
   const auto tile = [&](size_t row, size_t rows, size_t col, size_t columns) {
     GemmU8S8Args args = {};
     args.m = rows;

@@ -197,13 +197,15 @@ class Batch {
     args.ldc = shape_.n;
     args.logical_k = static_cast<uint32_t>(shape_.k);
     float* c = c_ + (first_ + index) * shape_.m * shape_.n;
-    for (size_t column = 0; column < shape_.n; column += kernel_.nr) {
-      args.n = std::min(kernel_.nr, shape_.n - column);
+    const size_t columns = takes_blocks(kernel_) ? shape_.n : kernel_.nr;
+    const size_t rows = takes_blocks(kernel_) ? block_rows_ : kernel_.mr;
+    for (size_t column = 0; column < shape_.n; column += columns) {
+      args.n = std::min(columns, shape_.n - column);
       args.b = in.panels + column / kPanelColumns * panel_bytes_ + column % kPanelColumns * 4;
       args.b_scales = in.b_scales + column;
       args.b_column_sums = in.b_sums + column;
-      for (size_t row = row0; row < row1; row += kernel_.mr) {
-        args.m = std::min(kernel_.mr, row1 - row);
+      for (size_t row = row0; row < row1; row += rows) {
+        args.m = std::min(rows, row1 - row);
         args.a = in.q + row * lda_;
         args.a_scales = in.a_scales + row;
         args.a_zero_points = in.a_zeros + row;

@@ -19,7 +19,7 @@ struct Block {
 /// block every column tile meets all row tiles, so that weights come from far once per block of rows.
 struct Tiling {
   size_t m, n;
-  size_t mr, nr;         // register tile
+  size_t mr, nr;         // of one call of the kernel: a register tile, or a block
   size_t threads;        // that may take part
   size_t block_rows;     // multiple of mr
   size_t group_columns;  // multiple of the panel width
@@ -79,6 +79,10 @@ inline Tiling make_tiling(const TilingRequest& r) {
   const size_t rows = std::min(r.m, tiling.block_rows);
   tiling.group_columns = group_columns(r, std::max(rows * r.k, size_t{1}), threads, tiling.row_blocks >= threads);
   tiling.column_groups = (r.n + tiling.group_columns - 1) / tiling.group_columns;
+  if (r.takes_blocks) {
+    tiling.mr = tiling.block_rows;
+    tiling.nr = tiling.group_columns;
+  }
   return tiling;
 }
 

@@ -17,6 +17,7 @@ namespace {
 
 constexpr size_t kTileRows = 16, kTileColumns = 16, kTileDepth = 64;
 constexpr size_t kWeightTileBytes = kPanelColumns * kTileDepth;  // of one panel, 64 steps of k: two tiles side by side
+constexpr size_t kAskAhead = 6144;                 // bytes: 5 to 20 % of calls with few rows and far weights
 constexpr size_t kGroupBytes = size_t{256} << 10;  // an eighth of the level-2 cache of all CPUs with this unit
 constexpr size_t kChunkDepth = 1024;               // 32 rows of it take two thirds of the level-1 cache
 // Register tiles whose sums lie in memory: those of a group wait for the next chunk of k, one becomes results.
@@ -87,6 +88,7 @@ struct Part {
   const int8_t* b;
   size_t panel_stride;
   size_t steps;   // of 64 k
+  bool ask;       // for weights some steps before they are read
   bool goes_on;   // from sums that are there
   int32_t* sums;  // rows of kColumnTiles * 16
 };
@@ -132,6 +134,13 @@ static void multiply(const Part& part, Finished* before) {
       _tile_dpbusd(2, 4, 6);
       _tile_stream_loadd(7, b + panel_stride + 64, 4 * kPanelColumns);
       _tile_dpbusd(3, 4, 7);
+    }
+    if (part.ask) {
+      const char* const wanted = reinterpret_cast<const char*>(b) + kAskAhead;
+      for (size_t line = 0; line < kWeightTileBytes; line += 64) {
+        _mm_prefetch(wanted + line, _MM_HINT_T0);
+        if (kFourColumns) _mm_prefetch(wanted + panel_stride + line, _MM_HINT_T0);
+      }
     }
     finish_rows(before, rows_each_step);
     a += kTileDepth;
@@ -208,6 +217,7 @@ void gemm_u8s8f32_32x32c4_amxint8(const GemmU8S8Args* args) {
       const size_t start = smaller(row, last_start), second = smaller(start + plan.rows, last_start);
       const size_t rows = (row_tiles == 2 ? second + plan.rows : args->m) - row;
       part.lower = second - start;
+      part.ask = pair == 0 && args->ask_ahead;
       for (size_t k = 0; k < args->k; k += plan.depth) {
         const size_t depth = smaller(plan.depth, args->k - k);
         part.a = args->a + start * args->lda + k;
