@@ -97,7 +97,7 @@ struct Part {
 template <int kRowTiles, int kColumnTiles>
 static void multiply(const Part& part, Finished* before) {
   const size_t lda = part.lda, steps = part.steps, panel_stride = part.panel_stride, lower = part.lower;
-  const size_t rows_each_step = (before->args.m - before->next_row + steps - 1) / steps;
+  const size_t rows_each_step = steps == 0 ? 0 : (before->args.m - before->next_row + steps - 1) / steps;
   const uint8_t* a = part.a;
   const int8_t* b = part.b;
   // The second tile is right of the first, the third below it, or right of the second.
@@ -186,9 +186,9 @@ static inline Plan plan_of(const GemmU8S8Args* args) {
   plan.pairs = (plan.tiles + 1) / 2;
   plan.width = plan.tiles == 1 ? 2 : 1;
   plan.panels = quotient_up(args->n, kPanelColumns);
-  const size_t fit = kGroupBytes / args->panel_stride / plan.width * plan.width;
+  const size_t fit = kGroupBytes / (args->panel_stride + 1) / plan.width * plan.width;
   plan.group = fit < plan.width ? plan.width : fit;
-  const size_t chunks = plan.pairs > 1 ? quotient_up(args->k, kChunkDepth) : 1;
+  const size_t chunks = plan.pairs > 1 && args->k > 0 ? quotient_up(args->k, kChunkDepth) : 1;
   plan.depth = quotient_up(quotient_up(args->k, chunks), kTileDepth) * kTileDepth;
   if (chunks > 1) plan.group = smaller(plan.group, (kSlots - 1) / plan.width * plan.width);
   return plan;
@@ -218,7 +218,8 @@ void gemm_u8s8f32_32x32c4_amxint8(const GemmU8S8Args* args) {
       const size_t rows = (row_tiles == 2 ? second + plan.rows : args->m) - row;
       part.lower = second - start;
       part.ask = pair == 0 && args->ask_ahead;
-      for (size_t k = 0; k < args->k; k += plan.depth) {
+      size_t k = 0;
+      do {  // once when there is no k at all: results are then bias and activation
         const size_t depth = smaller(plan.depth, args->k - k);
         part.a = args->a + start * args->lda + k;
         part.steps = depth / kTileDepth;
@@ -233,7 +234,8 @@ void gemm_u8s8f32_32x32c4_amxint8(const GemmU8S8Args* args) {
           finished.sums = part.sums + (row - start) * finished.ld;
           place(&finished, args, row, rows, column, columns);
         }
-      }
+        k += plan.depth;
+      } while (k < args->k);
     }
   }
   _tile_release();
