@@ -44,17 +44,21 @@ struct TilingRequest {
 
 /// A task below this many multiply-adds costs more to hand out than to do (some microseconds).
 constexpr size_t kMinTask = size_t{1} << 19;
+/// The matrix unit does some times as much in that time.
+constexpr size_t kMinBlockTask = 8 * kMinTask;
+
+inline size_t min_task(const TilingRequest& r) { return r.takes_blocks ? kMinBlockTask : kMinTask; }
 
 /// Columns of one task. Where threads share few groups of columns, each gets equally many: groups are then as narrow as
 /// that needs, if need be with a register tile that is not full at the end of each.
 inline size_t group_columns(const TilingRequest& r, size_t work_per_column, size_t threads, bool threads_have_rows) {
   const size_t tile = std::max<size_t>(r.nr, kPanelColumns);
-  const size_t enough = (kMinTask + work_per_column - 1) / work_per_column;
+  const size_t least_work = min_task(r), enough = (least_work + work_per_column - 1) / work_per_column;
   const size_t large = threads == 1 ? r.n : r.n / (4 * threads);
   const size_t least = round_up(r.takes_blocks ? std::max(enough, large) : enough, tile);
   const size_t whole_tiles = std::min(least, round_up(r.n, tile)), groups = (r.n + whole_tiles - 1) / whole_tiles;
   if (threads_have_rows || groups >= 4 * threads) return whole_tiles;
-  const size_t most = std::max(r.n * work_per_column / kMinTask, size_t{1});
+  const size_t most = std::max(r.n * work_per_column / least_work, size_t{1});
   const size_t even = std::min(round_up(groups, threads), most < threads ? most : most / threads * threads);
   return round_up((r.n + even - 1) / even, kPanelColumns);
 }
@@ -68,8 +72,8 @@ inline Tiling make_tiling(const TilingRequest& r) {
   const size_t rows_in_cache = std::max(l2 / (r.takes_blocks ? 4 : 16) / std::max(r.row_bytes, size_t{1}), size_t{128});
   // Each thread gets rows of its own where that does not make it wait for weights: they lie in its cache, or enough
   // rows use each of them. Threads that have columns of their own all read the same rows instead.
-  const size_t rows_per_thread =
-      std::max(r.weights_bytes <= l2 ? r.mr : std::max(r.mr, size_t{32}), (kMinTask + work_per_row - 1) / work_per_row);
+  const size_t rows_per_thread = std::max(r.weights_bytes <= l2 ? r.mr : std::max(r.mr, size_t{32}),
+                                          (min_task(r) + work_per_row - 1) / work_per_row);
   // Blocks of equal size: a small last one would leave a thread idle.
   const size_t blocks =
       std::max({(r.m + rows_in_cache - 1) / rows_in_cache, std::min(threads, r.m / rows_per_thread), size_t{1}});
