@@ -69,7 +69,7 @@ inline Tiling make_tiling(const TilingRequest& r) {
   const size_t work_per_row = std::max(r.n * std::max(r.k, size_t{1}), size_t{1});
   Tiling tiling = {r.m, r.n, r.mr, r.nr, threads, 0, 0, 0, 0, false};
 
-  const size_t rows_in_cache = std::max(l2 / (r.takes_blocks ? 4 : 16) / std::max(r.row_bytes, size_t{1}), size_t{128});
+  const size_t rows_in_cache = std::max(l2 / (r.takes_blocks ? 2 : 16) / std::max(r.row_bytes, size_t{1}), size_t{128});
   // Each thread gets rows of its own where that does not make it wait for weights: they lie in its cache, or enough
   // rows use each of them. Threads that have columns of their own all read the same rows instead.
   const size_t rows_per_thread = std::max(r.weights_bytes <= l2 ? r.mr : std::max(r.mr, size_t{32}),
