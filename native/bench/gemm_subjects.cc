@@ -44,6 +44,8 @@ class GemmSubject : public Subject {
       : line_(line), weights_(make_weights(scheme, size.n, size.k)), y_(rows_of(line, size) * size.n) {
     kernel = line.name;
     shape = {rows_of(line, size), size.k, size.n};
+    rows_ = takes_blocks(line) ? shape.m : line.mr;
+    columns_ = takes_blocks(line) ? shape.n : line.nr;
     instruction = peak_instruction(precision, line.isa);
     operations = 2.0 * static_cast<double>(shape.m) * static_cast<double>(shape.k) * static_cast<double>(shape.n);
     bytes = static_cast<double>(weights_->panels_bytes());
@@ -51,8 +53,8 @@ class GemmSubject : public Subject {
   }
 
   void run() override {
-    for (size_t column = 0; column < shape.n; column += line_.nr) {
-      for (size_t row = 0; row < shape.m; row += line_.mr) run_tile(tile_at(row, column));
+    for (size_t column = 0; column < shape.n; column += columns_) {
+      for (size_t row = 0; row < shape.m; row += rows_) run_tile(tile_at(row, column));
     }
   }
 
@@ -60,13 +62,13 @@ class GemmSubject : public Subject {
     std::fill(y_.data(), y_.data() + shape.m * shape.n, -1.0f);
     run();
     // The oracle is slow: at large sizes the first, a middle and the last column of tiles stand for all.
-    const size_t tiles = (shape.n + line_.nr - 1) / line_.nr;
+    const size_t tiles = (shape.n + columns_ - 1) / columns_;
     const bool all = operations < 1e8;
     Array<float> expected(shape.m * shape.n);
     for (size_t i = 0; i < tiles; ++i) {
       if (!all && i != 0 && i != tiles / 2 && i != tiles - 1) continue;
-      for (size_t row = 0; row < shape.m; row += line_.mr) {
-        const Tile tile = tile_at(row, i * line_.nr);
+      for (size_t row = 0; row < shape.m; row += rows_) {
+        const Tile tile = tile_at(row, i * columns_);
         Args args = arguments(tile);
         args.c = expected.data() + row * shape.n + tile.column;
         oracle(args);
@@ -85,12 +87,13 @@ class GemmSubject : public Subject {
   virtual void oracle(const Args& args) const = 0;
 
   const Kernel<Fn>& line_;
+  size_t rows_ = 0, columns_ = 0;  // of one call: a register tile, or all for kernels that take blocks
   const WeightsPtr weights_;
   const Array<float> y_;
 
  private:
   Tile tile_at(size_t row, size_t column) const {
-    return {row, std::min(line_.mr, shape.m - row), column, std::min(line_.nr, shape.n - column)};
+    return {row, std::min(rows_, shape.m - row), column, std::min(columns_, shape.n - column)};
   }
   void run_tile(const Tile& tile) {
     const Args args = arguments(tile);

@@ -25,6 +25,12 @@ KernelList<DequantizeFn> dequantize_kernels();
 KernelList<PackRowsFn> pack_rows_kernels();
 KernelList<QuantizeColumnsFn> quantize_columns_kernels();
 
+/// Kernels of the matrix unit work on a whole block at once, any number of rows and columns.
+template <typename Fn>
+bool takes_blocks(const Kernel<Fn>& kernel) {
+  return (kernel.features & kAmxInt8) != 0;
+}
+
 /// What the environment asks for. `max_isa` limits `features`; `kernel` is a demand for its operation.
 struct DispatchConfig {
   uint32_t features = 0;  // usable: detected, below the ceiling
@@ -48,8 +54,6 @@ Weights distance_of_weights(size_t bytes);
 /// The kernel for a call with m rows: pure functions of the configuration, so that tests can ask for any CPU. `weights`
 /// decides between kernels of equally many rows.
 const Kernel<GemmU8S8Fn>& choose_gemm_u8s8f32(const DispatchConfig& config, size_t m, Weights weights = Weights::near);
-/// Kernels of the matrix unit work on a whole block at once, any number of rows and columns.
-inline bool takes_blocks(const Kernel<GemmU8S8Fn>& kernel) { return (kernel.features & kAmxInt8) != 0; }
 const Kernel<GemmF32Fn>& choose_gemm_f32(const DispatchConfig& config, size_t m, Weights weights = Weights::near);
 const Kernel<QuantizeRowFn>& choose_quantize_row(const DispatchConfig& config);
 const Kernel<MinMaxFn>& choose_minmax(const DispatchConfig& config);
