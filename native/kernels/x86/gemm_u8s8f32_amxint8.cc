@@ -15,11 +15,11 @@
 namespace qgemm {
 namespace {
 
-constexpr size_t kTileRows = 16, kTileColumns = 16, kTileDepth = 64;
-constexpr size_t kWeightTileBytes = kPanelColumns * kTileDepth;  // of one panel, 64 steps of k: two tiles side by side
-constexpr size_t kAskAhead = 6144;                 // bytes: 5 to 20 % of calls with few rows and far weights
-constexpr size_t kGroupBytes = size_t{256} << 10;  // an eighth of the level-2 cache of all CPUs with this unit
-constexpr size_t kChunkDepth = 1024;               // 32 rows of it take two thirds of the level-1 cache
+constexpr size_t kTileRows = 16, kTileColumns = 16, kTileDepth = 64, kCacheLine = 64;
+constexpr size_t kWeightTileBytes = kPanelColumns * kTileDepth,
+                 kLines = kWeightTileBytes / kCacheLine;  // of one panel, 64 steps of k: two tiles side by side
+constexpr size_t kGroupBytes = size_t{256} << 10;         // an eighth of the level-2 cache of all CPUs with this unit
+constexpr size_t kChunkDepth = 1024;                      // 32 rows of it take two thirds of the level-1 cache
 // Register tiles whose sums lie in memory: those of a group wait for the next chunk of k, one becomes results.
 constexpr size_t kSlots = 8;
 
@@ -87,10 +87,11 @@ struct Part {
   size_t lda, lower;  // the second row of tiles begins `lower` rows below the first
   const int8_t* b;
   size_t panel_stride;
-  size_t steps;   // of 64 k
-  bool ask;       // for weights some steps before they are read
-  bool goes_on;   // from sums that are there
-  int32_t* sums;  // rows of kColumnTiles * 16
+  size_t steps;       // of 64 k
+  const char* ahead;  // what is asked for meanwhile, in each step from here on 2 KiB further,
+  size_t lines;       // so many cache lines (of each panel)
+  bool goes_on;       // from sums that are there
+  int32_t* sums;      // rows of kColumnTiles * 16
 };
 
 // Sums of kRowTiles x kColumnTiles tiles. Meanwhile `before` is finished.
@@ -100,6 +101,7 @@ static void multiply(const Part& part, Finished* before) {
   const size_t rows_each_step = steps == 0 ? 0 : (before->args.m - before->next_row + steps - 1) / steps;
   const uint8_t* a = part.a;
   const int8_t* b = part.b;
+  const char* ahead = part.ahead;
   // The second tile is right of the first, the third below it, or right of the second.
   constexpr bool kFourColumns = kColumnTiles > 2, kRight = kColumnTiles > 1, kBelow = kRowTiles > 1;
   constexpr size_t kLd = kColumnTiles * kTileColumns, kRowBytes = kLd * sizeof(int32_t);
@@ -135,13 +137,11 @@ static void multiply(const Part& part, Finished* before) {
       _tile_stream_loadd(7, b + panel_stride + 64, 4 * kPanelColumns);
       _tile_dpbusd(3, 4, 7);
     }
-    if (part.ask) {
-      const char* const wanted = reinterpret_cast<const char*>(b) + kAskAhead;
-      for (size_t line = 0; line < kWeightTileBytes; line += 64) {
-        _mm_prefetch(wanted + line, _MM_HINT_T0);
-        if (kFourColumns) _mm_prefetch(wanted + panel_stride + line, _MM_HINT_T0);
-      }
+    for (size_t line = 0; line < part.lines; ++line) {
+      _mm_prefetch(ahead + line * kCacheLine, _MM_HINT_T0);
+      if (kFourColumns) _mm_prefetch(ahead + panel_stride + line * kCacheLine, _MM_HINT_T0);
     }
+    ahead += kWeightTileBytes;
     finish_rows(before, rows_each_step);
     a += kTileDepth;
     b += kWeightTileBytes;
@@ -168,6 +168,10 @@ static inline size_t row_of_sums(size_t columns) {
 
 static inline size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 static inline size_t quotient_up(size_t a, size_t b) { return (a + b - 1) / b; }
+
+// Far weights are asked for: by up to two rows of tiles, which read them once, some steps ahead; by more while the
+// group before is multiplied, each pair of rows of tiles for its share.
+constexpr size_t kAskAhead = 6144;  // bytes
 
 // How a block is gone through: groups of panels that stay in the level-2 cache while all rows meet them, pairs of rows
 // of tiles, chunks of k whose activations stay in the level-1 cache while the panels of the group pass by, panels.
@@ -217,7 +221,8 @@ void gemm_u8s8f32_32x32c4_amxint8(const GemmU8S8Args* args) {
       const size_t start = smaller(row, last_start), second = smaller(start + plan.rows, last_start);
       const size_t rows = (row_tiles == 2 ? second + plan.rows : args->m) - row;
       part.lower = second - start;
-      part.ask = pair == 0 && args->ask_ahead;
+      const size_t lines = quotient_up(kLines, plan.pairs), first_line = smaller(pair * lines, kLines);
+      const size_t share = smaller(lines, kLines - first_line);
       size_t k = 0;
       do {  // once when there is no k at all: results are then bias and activation
         const size_t depth = smaller(plan.depth, args->k - k);
@@ -227,6 +232,10 @@ void gemm_u8s8f32_32x32c4_amxint8(const GemmU8S8Args* args) {
         for (size_t panel = first; panel < last; panel += plan.width) {
           const size_t column = panel * kPanelColumns, columns = smaller(args->n - column, plan.width * kPanelColumns);
           part.b = args->b + panel * args->panel_stride + k * kPanelColumns;
+          const bool more = plan.pairs == 1 || panel + plan.group < plan.panels || args->next != nullptr;
+          part.lines = args->ask_ahead && more ? share : 0;
+          part.ahead = reinterpret_cast<const char*>(part.b) +
+                       (plan.pairs == 1 ? kAskAhead : plan.group * args->panel_stride + first_line * kCacheLine);
           part.sums = sums[(slot + panel - first) % kSlots];
           multiply_of(row_tiles, columns)(part, &finished);
           if (k + depth < args->k) continue;
