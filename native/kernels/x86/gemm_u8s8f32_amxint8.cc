@@ -81,6 +81,47 @@ static inline void finish_rows(Finished* tile, size_t rows) {
   }
 }
 
+// Whether all of a tile of one panel is to be finished, and is plain: most are.
+static inline bool is_plain_panel(const Finished* tile) {
+  return tile->plain && tile->next_row == 0 && tile->args.m > 0 && tile->args.n == kPanelColumns;
+}
+
+// Such a tile with what belongs to its columns in registers: 5 % of all time with K = 768.
+struct PlainPanel {
+  PlainColumns left, right;
+  const int32_t* sums;
+  size_t ld, ldc, rows;  // rows that are left
+  const int32_t* zero_points;
+  const float* scales;
+  float* c;
+};
+
+static inline PlainPanel plain_panel(const Finished* tile) {
+  const GemmU8S8Args* args = &tile->args;
+  return {plain_columns(args, 0),
+          plain_columns(args, kLanes),
+          tile->sums,
+          tile->ld,
+          args->ldc,
+          args->m,
+          args->a_zero_points,
+          args->a_scales,
+          static_cast<float*>(args->c)};
+}
+
+static inline void finish_rows(PlainPanel* tile, size_t rows) {
+  const size_t now = rows < tile->rows ? rows : tile->rows;
+  tile->rows -= now;
+  for (size_t i = 0; i < now; ++i) {
+    const I32 zero_point = i32_set1(*tile->zero_points++);
+    const F32 scale = f32_set1(*tile->scales++);
+    f32_store(tile->c, plain_result(tile->sums, zero_point, scale, &tile->left));
+    f32_store(tile->c + kLanes, plain_result(tile->sums + kLanes, zero_point, scale, &tile->right));
+    tile->sums += tile->ld;
+    tile->c += tile->ldc;
+  }
+}
+
 // Some steps of k of one register tile.
 struct Part {
   const uint8_t* a;
@@ -94,11 +135,11 @@ struct Part {
   int32_t* sums;      // rows of kColumnTiles * 16
 };
 
-// Sums of kRowTiles x kColumnTiles tiles. Meanwhile `before` is finished.
-template <int kRowTiles, int kColumnTiles>
-static void multiply(const Part& part, Finished* before) {
+// Sums of kRowTiles x kColumnTiles tiles. Meanwhile `before`, a Finished or a PlainPanel of `rows` rows, is finished.
+template <int kRowTiles, int kColumnTiles, typename Before>
+static inline void multiply_and_finish(const Part& part, Before* before, size_t rows) {
   const size_t lda = part.lda, steps = part.steps, panel_stride = part.panel_stride, lower = part.lower;
-  const size_t rows_each_step = steps == 0 ? 0 : (before->args.m - before->next_row + steps - 1) / steps;
+  const size_t rows_each_step = steps == 0 ? 0 : (rows + steps - 1) / steps;
   const uint8_t* a = part.a;
   const int8_t* b = part.b;
   const char* ahead = part.ahead;
@@ -146,11 +187,22 @@ static void multiply(const Part& part, Finished* before) {
     a += kTileDepth;
     b += kWeightTileBytes;
   }
-  finish_rows(before, before->args.m);
+  finish_rows(before, rows);
   _tile_stored(0, part.sums, kRowBytes);
   if (kRight) _tile_stored(1, right, kRowBytes);
   if (kBelow || kFourColumns) _tile_stored(2, third, kRowBytes);
   if ((kBelow && kRight) || kFourColumns) _tile_stored(3, fourth, kRowBytes);
+}
+
+template <int kRowTiles, int kColumnTiles>
+static void multiply(const Part& part, Finished* before) {
+  if (is_plain_panel(before)) {
+    PlainPanel panel = plain_panel(before);
+    multiply_and_finish<kRowTiles, kColumnTiles>(part, &panel, panel.rows);
+    before->next_row = before->args.m;
+  } else {
+    multiply_and_finish<kRowTiles, kColumnTiles>(part, before, before->args.m - before->next_row);
+  }
 }
 
 using Multiply = void (*)(const Part&, Finished*);
