@@ -35,7 +35,8 @@ void pack_task(void* opaque, size_t block) {
 Weights distance(size_t bytes) { return asking_is_free() ? Weights::near : distance_of_weights(bytes); }
 
 size_t rows_of_tiles(const Kernel<GemmF32Fn>& kernel, size_t m) {
-  if (!can_pause(kernel) || m <= kernel.mr) return kernel.mr;
+  constexpr size_t kLargeTile = 12;
+  if (kernel.mr < kLargeTile || m <= kernel.mr) return kernel.mr;
   const size_t tiles = (m + kernel.mr - 1) / kernel.mr;
   return (m + tiles - 1) / tiles;
 }
@@ -47,7 +48,9 @@ constexpr size_t kMaxRows = 160;
 
 }  // namespace
 
-bool can_pause(const Kernel<GemmF32Fn>& kernel) { return (kernel.features & kAvx512) != 0 && kernel.mr == 12; }
+bool can_pause(const Kernel<GemmF32Fn>& kernel) {
+  return (kernel.features & kAvx2) != 0 && kernel.nr == kPanelColumns && kernel.mr > 1;
+}
 
 size_t rows_of_tiles_f32(size_t m) { return rows_of_tiles(choose_gemm_f32(dispatch_config(), m), m); }
 
@@ -80,8 +83,10 @@ Float32Gemm::Float32Gemm(const PackedWeights& weights, size_t m, const LinearEpi
           {m, w_.n, w_.k, rows_of_tiles(kernel_, m), kernel_.nr, w_.k * sizeof(float), w_.panels_bytes()})),
       ask_ahead_(asking_is_free() && w_.panels_bytes() > cpu_caches().l2 / 2),
       depth_(w_.k) {
-  if (!asking_is_free() || !can_pause(kernel_) || w_.k <= kDepth || tiling_.block_rows > kMaxRows) return;
-  const size_t blocks = (w_.k + kDepth - 1) / kDepth;
+  if (!ask_ahead_ || !can_pause(kernel_) || tiling_.block_rows > kMaxRows) return;
+  const size_t most = 256;
+  if (w_.k <= most) return;
+  const size_t blocks = (w_.k + most - 1) / most;
   depth_ = round_up((w_.k + blocks - 1) / blocks, 4);
 }
 

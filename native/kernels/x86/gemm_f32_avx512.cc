@@ -34,22 +34,23 @@ struct AnyTile {
         sums[i][v] = resume ? _mm512_load_ps(from + (i * kVectors + v) * kLanes) : _mm512_setzero_ps();
       }
     }
-    const size_t lda = args->lda, depth = args->k;
+    const size_t lda = args->lda;
     const float* a = args->a;
     const float* b = args->b;
     const char* next = args->next;
     const size_t panel_stride = args->panel_stride, quarter = args->next_quarter;
-    for (size_t k = 0; k < depth;) {
+    const float* const end = b + args->k * kPanelColumns;
+    while (b != end) {
+      const float* stop = end;
       if (kAsk == kNext && next != nullptr) {
         const int lines = args->next_all ? 2 : 1;
         for (int line = 0; line < lines; ++line, next += 64) {
 #pragma GCC unroll 4
           for (int i = 0; i < 4; ++i) _mm_prefetch(next + i * quarter, _MM_HINT_T1);
         }
+        if (end - b > ptrdiff_t{4 * kPanelColumns}) stop = b + 4 * kPanelColumns;
       }
-      const size_t steps = kAsk == kNext ? smaller(depth - k, 4) : depth;
-      const size_t end = k + steps;
-      for (; k < end; ++k) {
+      do {
         if (kAsk == kAhead) {
 #pragma GCC unroll 8
           for (int v = 0; v < kVectors; ++v) {
@@ -68,7 +69,7 @@ struct AnyTile {
         }
         a += lda;
         b += kPanelColumns;
-      }
+      } while (b != stop);
     }
     alignas(64) float tile[kSums];
     float* to = pause ? args->sums : tile;
