@@ -34,6 +34,7 @@ void pack_task(void* opaque, size_t block) {
 // Where asking costs nothing, far weights are read as fast as near ones by the kernels that read several panels.
 Weights distance(size_t bytes) { return asking_is_free() ? Weights::near : distance_of_weights(bytes); }
 
+// Two tiles of eight rows, not twelve and four: sums of few rows are too few to hide the latency of multiplications.
 size_t rows_of_tiles(const Kernel<GemmF32Fn>& kernel, size_t m) {
   constexpr size_t kLargeTile = 12;
   if (kernel.mr < kLargeTile || m <= kernel.mr) return kernel.mr;
@@ -41,10 +42,15 @@ size_t rows_of_tiles(const Kernel<GemmF32Fn>& kernel, size_t m) {
   return (m + tiles - 1) / tiles;
 }
 
-// So much of a panel, 32 KiB, stays in the level-1 cache while all rows of a block are multiplied by it.
-constexpr size_t kDepth = 256;
-// And so many rows of sums wait meanwhile, on the stack.
-constexpr size_t kMaxRows = 160;
+// Rows of sums that may wait, on the stack, while all rows of a block take some steps of k.
+constexpr size_t kMaxRows = 272;
+
+// These steps, of `all`, read so much of a panel, 32 KiB, as stays in the level-1 cache meanwhile.
+size_t steps_of_slices(size_t all) {
+  constexpr size_t kMost = 256;
+  const size_t slices = (all + kMost - 1) / kMost;
+  return slices > 1 ? round_up((all + slices - 1) / slices, 4) : all;
+}
 
 }  // namespace
 
@@ -79,16 +85,10 @@ Float32Gemm::Float32Gemm(const PackedWeights& weights, size_t m, const LinearEpi
       epilogue_(epilogue),
       y_(y),
       kernel_(choose_gemm_f32(dispatch_config(), m, distance(weights.panels_bytes()))),
-      tiling_(make_tiling(
-          {m, w_.n, w_.k, rows_of_tiles(kernel_, m), kernel_.nr, w_.k * sizeof(float), w_.panels_bytes()})),
+      tiling_(
+          make_tiling({m, w_.n, w_.k, rows_of_tiles(kernel_, m), kernel_.nr, w_.k * sizeof(float), w_.panels_bytes()})),
       ask_ahead_(asking_is_free() && w_.panels_bytes() > cpu_caches().l2 / 2),
-      depth_(w_.k) {
-  if (!ask_ahead_ || !can_pause(kernel_) || tiling_.block_rows > kMaxRows) return;
-  const size_t most = 256;
-  if (w_.k <= most) return;
-  const size_t blocks = (w_.k + most - 1) / most;
-  depth_ = round_up((w_.k + blocks - 1) / blocks, 4);
-}
+      depth_(ask_ahead_ && can_pause(kernel_) && tiling_.block_rows <= kMaxRows ? steps_of_slices(w_.k) : w_.k) {}
 
 void Float32Gemm::run(const Block& block, const PreparedRows& rows, size_t first) const {
   GemmF32Args args = {};
@@ -109,8 +109,8 @@ void Float32Gemm::run(const Block& block, const PreparedRows& rows, size_t first
   }
 }
 
-// What comes after a slice is asked for by its last two tiles, half by each, in four places: a hardware prefetcher keeps
-// to one page, and several of them at once bring more from afar than one.
+// What comes after a slice is asked for by its last two tiles, half by each, in four places: a hardware prefetcher
+// keeps within a page, and several bring more from afar than one.
 void Float32Gemm::run_slice(const Block& block, const Slice& slice, GemmF32Args* whole) const {
   const auto& [col, n, k, depth] = slice;
   const size_t value_bytes = epilogue_.output ? 1 : sizeof(float);

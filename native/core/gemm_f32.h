@@ -41,7 +41,7 @@ class Float32Gemm {
   const Kernel<GemmF32Fn>& kernel_;
   Tiling tiling_;
   bool ask_ahead_;
-  size_t depth_;  // steps of k that all rows of a block take before the next ones
+  size_t depth_;  // steps of k of a slice
 };
 
 }  // namespace qgemm

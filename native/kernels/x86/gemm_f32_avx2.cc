@@ -1,11 +1,12 @@
 // gemm_f32_{6x32, 1x64}c1_avx2
 // Instructions: vfmadd231ps ymm, vbroadcastss from memory.
 // Tile 6x32: six rows are one tile of many, which find the panel near: 16 columns at a time, 12 accumulators + 2
-// weights
-// + 1 activation = 15 of 16 registers; per step of k 2 + 6 loads for 12 fma, 64 bytes of them from the panel. Fewer
-// rows read it from far, and as one stream: up to three rows at a time, 12 accumulators + 3 activations + 1 weight; the
-// second time the panel is near. A comes packed [k][6]. Tile 1x64: 8 accumulators over two panels.
-// Panel: [k][32] float32; 16 columns are two operands.
+// weights + 1 activation = 15 of 16 registers; per step of k 2 + 6 loads for 12 fma, 64 bytes of them from the panel.
+// It can pause between steps of k, and asks for what comes next, four cache lines at a time. Fewer rows read it from
+// far, and as one stream: up to three rows at a time, 12 accumulators + 3 activations + 1 weight; the second time the
+// panel is near. Where asking pays, four and five rows find it near too. A comes packed [k][6]. Tile 1x64: 8
+// accumulators over two panels. Panel: [k][32] float32; 16 columns are two operands.
+#include "kernels/is_plain.h"
 #include "kernels/kernel.h"
 #include "kernels/rows_of.h"
 #include "kernels/vec/avx2.h"
@@ -85,6 +86,19 @@ struct AnyTile {
         b += kPanelColumns;
       } while (b != stop);
     }
+    if (!pause && args->n == kVectors * kLanes && is_plain(args->epilogue)) {
+      const float* bias = args->epilogue.bias;
+#pragma GCC unroll 8
+      for (int i = 0; i < kRows; ++i) {
+        float* c = static_cast<float*>(args->c) + i * args->ldc;
+#pragma GCC unroll 8
+        for (int v = 0; v < kVectors; ++v) {
+          const __m256 y = sums[i][v];
+          _mm256_storeu_ps(c + v * kLanes, bias == nullptr ? y : _mm256_add_ps(y, _mm256_loadu_ps(bias + v * kLanes)));
+        }
+      }
+      return;
+    }
     alignas(32) float tile[kRows * kGroups * 16];
     float* to = pause ? args->sums : tile;
     const size_t ld = pause ? size_t{kPanelColumns} : kGroups * 16;
@@ -130,15 +144,13 @@ void gemm_f32_6x32c1_avx2(const GemmF32Args* args) {
     for (size_t column = 0; column < args->n; column += columns) {
       GemmF32Args part = part_of(args, row, rows, column, columns);
       if (few) {
-        if (row != 0) part.next = nullptr;
         run_tile<TwoGroups, 3, 1>(part.m, 1, &part);
-      } else {
-        // Each group of columns asks for half of everything.
-        part.next_all = false;
-        if (column != 0)
-          part.next = args->next_all && args->next != nullptr ? args->next + args->next_quarter / 2 : nullptr;
-        run_tile<Tile, 6, 1>(part.m, 1, &part);
+        continue;
       }
+      part.next_all = false;  // but half by each group of columns
+      if (column != 0 && args->next != nullptr)
+        part.next = args->next_all ? args->next + args->next_quarter / 2 : nullptr;
+      run_tile<Tile, 6, 1>(part.m, 1, &part);
     }
   }
 }

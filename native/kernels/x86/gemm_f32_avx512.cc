@@ -1,10 +1,13 @@
 // gemm_f32_{12x32, 4x64, 1x128, 1x32}c1_avx512
 // Instructions: vfmadd231ps zmm, vbroadcastss from memory.
 // Tile 12x32: 24 accumulators + 2 weights + 1 activation = 27 of 32 registers. Per step of k: 2 + 12 loads for 24 fma.
-// A comes packed [k][12], so that its broadcasts are one stream. Tile 4x64: 16 accumulators; with few
-// rows weights come from far, and two panels at once are more streams for the prefetcher. Tile 1x128: 8 accumulators
-// over four panels; 1x32 reads one stream, which is faster from main memory. Panel: [k][32] float32; 128 bytes per step
-// are two operands. Up to 16 columns take half a panel, and where they are fewer than the rows, these are the vectors.
+// A comes packed [k][rows of a tile], so that its broadcasts are one stream. It can pause between steps of k, and asks
+// for what comes next, four cache lines at a time. Tile 4x64: 16 accumulators; with few rows weights come from far, and
+// two panels at once are more streams for the prefetcher. Tile 1x128: 8 accumulators over four panels; 1x32 reads one
+// stream, which is faster from main memory where asking some steps ahead does not pay. Panel: [k][32] float32; 128
+// bytes per step are two operands. Up to 16 columns take half a panel, and where they are fewer than the rows, these
+// are the vectors.
+#include "kernels/is_plain.h"
 #include "kernels/kernel.h"
 #include "kernels/rows_of.h"
 #include "kernels/vec/avx512.h"
@@ -19,7 +22,7 @@ namespace {  // internal linkage: another file has a Tile too
 // What a tile asks for while it multiplies: nothing; args->next; or what it reads itself some bytes later.
 enum Ask { kNothing, kNext, kAhead };
 
-// kVectors / 2 panels, or the first half of one. kBytesAhead: for Ask::ahead.
+// kVectors / 2 panels, or the first half of one. kBytesAhead: for kAhead.
 template <int kRows, int kVectors, Ask kAsk, int kBytesAhead = 0>
 struct AnyTile {
   static void run(const GemmF32Args* args) {
@@ -70,6 +73,19 @@ struct AnyTile {
         a += lda;
         b += kPanelColumns;
       } while (b != stop);
+    }
+    if (!pause && args->n == kVectors * kLanes && is_plain(args->epilogue)) {
+      const float* bias = args->epilogue.bias;
+#pragma GCC unroll 16
+      for (int i = 0; i < kRows; ++i) {
+        float* c = static_cast<float*>(args->c) + i * args->ldc;
+#pragma GCC unroll 8
+        for (int v = 0; v < kVectors; ++v) {
+          const __m512 y = sums[i][v];
+          _mm512_storeu_ps(c + v * kLanes, bias == nullptr ? y : _mm512_add_ps(y, _mm512_loadu_ps(bias + v * kLanes)));
+        }
+      }
+      return;
     }
     alignas(64) float tile[kSums];
     float* to = pause ? args->sums : tile;
