@@ -27,11 +27,6 @@ void prefetch_tile(const void* c, size_t rows, size_t row_stride, size_t row_byt
 #endif
 }
 
-// Whether asking for weights some steps ahead costs nothing where they are near after all. CPUs differ: Emerald Rapids
-// reads 1.1 to 2.8 times as fast from level 3 and memory when asked, Zen 4 up to a third slower with few rows. They are
-// told apart by their level-2 caches.
-bool asking_is_free() { return cpu_caches().l2 >= size_t{2} << 20; }
-
 // Kernels of nothing but AVX2 add pairs of products in int16, and want to know which of them can saturate.
 bool adds_in_16_bits(const Kernel<GemmU8S8Fn>& kernel) { return kernel.features == kAvx2; }
 

@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/cpu.h"
 #include "core/dispatch.h"
 #include "core/pack_block_f32.h"
 #include "core/tiling.h"
 
 namespace qgemm {
 namespace {
+
+constexpr size_t kCacheLine = 64;
 
 bool all_finite(const float* x, size_t count) {
   bool finite = true;
@@ -28,9 +31,34 @@ void pack_task(void* opaque, size_t block) {
   pack_block_f32(x + first * k, std::min(mr, m - first), k, mr, out + first * k);
 }
 
+// Where asking costs nothing, far weights are read as fast as near ones by the kernels that read several panels.
+Weights distance(size_t bytes) { return asking_is_free() ? Weights::near : distance_of_weights(bytes); }
+
+// Two tiles of eight rows, not twelve and four: sums of few rows are too few to hide the latency of multiplications.
+size_t rows_of_tiles(const Kernel<GemmF32Fn>& kernel, size_t m) {
+  constexpr size_t kLargeTile = 12;
+  if (kernel.mr < kLargeTile || m <= kernel.mr) return kernel.mr;
+  const size_t tiles = (m + kernel.mr - 1) / kernel.mr;
+  return (m + tiles - 1) / tiles;
+}
+
+// Rows of sums that may wait, on the stack, while all rows of a block take some steps of k.
+constexpr size_t kMaxRows = 272;
+
+// These steps, of `all`, read so much of a panel, 32 KiB, as stays in the level-1 cache meanwhile.
+size_t steps_of_slices(size_t all) {
+  constexpr size_t kMost = 256;
+  const size_t slices = (all + kMost - 1) / kMost;
+  return slices > 1 ? round_up((all + slices - 1) / slices, 4) : all;
+}
+
 }  // namespace
 
-size_t rows_of_kernel_f32(size_t m) { return choose_gemm_f32(dispatch_config(), m).mr; }
+bool can_pause(const Kernel<GemmF32Fn>& kernel) {
+  return (kernel.features & kAvx2) != 0 && kernel.nr == kPanelColumns && kernel.mr > 1;
+}
+
+size_t rows_of_tiles_f32(size_t m) { return rows_of_tiles(choose_gemm_f32(dispatch_config(), m), m); }
 
 Status prepare_rows_f32(size_t k, const float* x, size_t m, size_t mr, bool reject_non_finite, bool parallel,
                         PreparedRows* out) {
@@ -56,28 +84,60 @@ Float32Gemm::Float32Gemm(const PackedWeights& weights, size_t m, const LinearEpi
     : w_(weights),
       epilogue_(epilogue),
       y_(y),
-      kernel_(choose_gemm_f32(dispatch_config(), m, distance_of_weights(weights.panels_bytes()))),
-      tiling_(make_tiling({m, w_.n, w_.k, kernel_.mr, kernel_.nr, w_.k * sizeof(float), w_.panels_bytes(), false})) {}
+      kernel_(choose_gemm_f32(dispatch_config(), m, distance(weights.panels_bytes()))),
+      tiling_(make_tiling(
+          {m, w_.n, w_.k, rows_of_tiles(kernel_, m), kernel_.nr, w_.k * sizeof(float), w_.panels_bytes(), false})),
+      ask_ahead_(asking_is_free() && w_.panels_bytes() > cpu_caches().l2 / 2),
+      depth_(ask_ahead_ && can_pause(kernel_) && tiling_.block_rows <= kMaxRows ? steps_of_slices(w_.k) : w_.k) {}
 
 void Float32Gemm::run(const Block& block, const PreparedRows& rows, size_t first) const {
   GemmF32Args args = {};
-  args.k = w_.k;
-  args.lda = kernel_.mr;
+  args.lda = tiling_.mr;
   args.panel_stride = w_.panel_stride();
   args.ldc = w_.n;
   args.epilogue = {nullptr, nullptr, w_.n, epilogue_.activation, epilogue_.output};
+  args.ask_ahead = ask_ahead_;
+  args.a = rows.values + first * w_.k;
+  alignas(64) float sums[kMaxRows * kPanelColumns];
+  args.sums = sums;
+  for (size_t col = block.col0; col < block.col1; col += tiling_.nr) {
+    const size_t n = std::min(tiling_.nr, block.col1 - col);
+    const size_t depth = n > kPanelColumns / 2 ? depth_ : w_.k;  // half panels do not pause
+    size_t k = 0;
+    do run_slice(block, {col, n, k, std::min(depth, w_.k - k)}, &args);
+    while ((k += depth) < w_.k);
+  }
+}
+
+// What comes after a slice is asked for by its last two tiles, half by each, in four places: a hardware prefetcher
+// keeps within a page, and several bring more from afar than one.
+void Float32Gemm::run_slice(const Block& block, const Slice& slice, GemmF32Args* whole) const {
+  const auto& [col, n, k, depth] = slice;
   const size_t value_bytes = epilogue_.output ? 1 : sizeof(float);
-  for_each_tile(tiling_, block, [&](size_t row, size_t m, size_t col, size_t n) {
-    const size_t to = row * w_.n + col;
-    args.m = m;
-    args.n = n;
-    args.a = rows.values + (first + row - block.row0) * w_.k;
-    args.b = static_cast<const float*>(w_.panels) + col / kPanelColumns * w_.panel_stride() + col % kPanelColumns;
+  GemmF32Args args = *whole;
+  args.k = depth;
+  args.n = n;
+  args.b = panel_of(col) + k * kPanelColumns;
+  args.resume = k != 0;
+  args.pause = k + depth != w_.k;
+  if (epilogue_.bias) args.epilogue.bias = epilogue_.bias + col;
+  const bool ask = ask_ahead_ && can_pause(kernel_) && (args.pause || col + n < w_.n);
+  const char* const next = reinterpret_cast<const char*>(args.b + depth * kPanelColumns);
+  const size_t next_depth = std::min(args.pause ? w_.k - k - depth : w_.k, depth_);
+  args.next_quarter = round_up(next_depth * kPanelColumns * sizeof(float) / 4, kCacheLine);
+  const size_t m = block.row1 - block.row0, mr = tiling_.mr;
+  args.next_all = m <= mr;
+  for (size_t row = 0; row < m; row += mr) {
+    const size_t to = (block.row0 + row) * w_.n + col;
+    args.m = std::min(mr, m - row);
+    args.a = whole->a + row * w_.k + k * mr;
+    args.sums = whole->sums + row * kPanelColumns;
     args.c = static_cast<char*>(y_) + to * value_bytes;
-    if (epilogue_.bias) args.epilogue.bias = epilogue_.bias + col;
     if (epilogue_.residual) args.epilogue.residual = epilogue_.residual + to;
+    args.next = nullptr;
+    if (ask && row + 2 * mr >= m) args.next = next + (row + mr >= m && !args.next_all ? args.next_quarter / 2 : 0);
     kernel_.run(&args);
-  });
+  }
 }
 
 }  // namespace qgemm

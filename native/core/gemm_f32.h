@@ -9,8 +9,11 @@ namespace qgemm {
 Status prepare_rows_f32(size_t k, const float* x, size_t m, size_t mr, bool reject_non_finite, bool parallel,
                         PreparedRows* out);
 
-/// Rows of the kernel that multiplies m rows.
-size_t rows_of_kernel_f32(size_t m);
+/// Rows that tiles of m rows have: those of the kernel, or fewer of a large one, where they share the rows evenly.
+size_t rows_of_tiles_f32(size_t m);
+
+/// Whether a kernel can take a tile some steps of k at a time.
+bool can_pause(const Kernel<GemmF32Fn>& kernel);
 
 /// One multiplication by float32 weights: what its blocks have in common.
 class Float32Gemm {
@@ -19,15 +22,26 @@ class Float32Gemm {
 
   const Tiling& tiling() const { return tiling_; }
 
-  /// Row 0 of the block is row `first` of `rows`, a multiple of the kernel's rows.
+  /// Row 0 of the block is row `first` of `rows`, a multiple of the rows of tiles.
   void run(const Block& block, const PreparedRows& rows, size_t first) const;
 
  private:
+  // Columns [col, col + n) of a block, and steps [k, k + depth) of what is summed up there.
+  struct Slice {
+    size_t col, n, k, depth;
+  };
+  void run_slice(const Block& block, const Slice& slice, GemmF32Args* args) const;
+  const float* panel_of(size_t col) const {
+    return static_cast<const float*>(w_.panels) + col / kPanelColumns * w_.panel_stride() + col % kPanelColumns;
+  }
+
   const PackedWeights& w_;
   const LinearEpilogue& epilogue_;
   void* y_;
   const Kernel<GemmF32Fn>& kernel_;
   Tiling tiling_;
+  bool ask_ahead_;
+  size_t depth_;  // steps of k of a slice
 };
 
 }  // namespace qgemm

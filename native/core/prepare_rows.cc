@@ -142,7 +142,7 @@ Status prepare_rows(const InputScheme& scheme, const Input& input, size_t m, boo
                     PreparedRows* out) {
   const ScopedFpEnv fp_env;
   if (scheme.weights == Scheme::float32) {
-    return prepare_rows_f32(scheme.k, input.x, m, rows_of_kernel_f32(m), reject_non_finite, parallel, out);
+    return prepare_rows_f32(scheme.k, input.x, m, rows_of_tiles_f32(m), reject_non_finite, parallel, out);
   }
   if (!allocate(scheme, m, out)) return Status::out_of_memory;
   if (input.quantized.codes != nullptr) {

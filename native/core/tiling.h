@@ -80,7 +80,9 @@ inline Tiling make_tiling(const TilingRequest& r) {
   tiling.block_rows = round_up((r.m + blocks - 1) / blocks, r.mr);
   tiling.row_blocks = (r.m + tiling.block_rows - 1) / tiling.block_rows;
 
-  const size_t rows = std::min(r.m, tiling.block_rows);
+  // Few rows take as long as reading the weights does: a byte counts as much as a multiply-add.
+  const size_t bytes_per_weight = r.weights_bytes / std::max(round_up(r.n, kPanelColumns) * r.k, size_t{1});
+  const size_t rows = std::max(std::min(r.m, tiling.block_rows), bytes_per_weight);
   tiling.group_columns = group_columns(r, std::max(rows * r.k, size_t{1}), threads, tiling.row_blocks >= threads);
   tiling.column_groups = (r.n + tiling.group_columns - 1) / tiling.group_columns;
   if (r.takes_blocks) {

@@ -105,6 +105,9 @@ using GemmU8S8Fn = void (*)(const GemmU8S8Args*);
 
 /// One output tile in float32. A is packed [k, lda], one value of each row after the other. One accumulator per output,
 /// from +0, one fma per k in ascending order, then bias, activation, residual.
+///
+/// Kernels that can pause (core/gemm_f32.h) also take a tile some steps of k at a time: with `pause` they leave the
+/// accumulators in `sums` and C alone, with `resume` they start from there. Others are never asked to.
 struct GemmF32Args {
   size_t m, n, k;  // k is not padded
   const float* a;
@@ -114,6 +117,12 @@ struct GemmF32Args {
   void* c;              // float32 or 8-bit codes [m, n]
   size_t ldc;
   EpilogueArgs epilogue;
+  float* sums;  // [m, 32], aligned to 64 bytes
+  bool pause, resume;
+  bool ask_ahead;       // asking for bytes of b some steps before they are read pays here
+  bool next_all;        // both cache lines of a step of `next`, not one
+  const char* next;     // null, or what is wanted next: a kernel that can pause asks for it meanwhile, in four places
+  size_t next_quarter;  // bytes between these
 };
 using GemmF32Fn = void (*)(const GemmF32Args*);
 

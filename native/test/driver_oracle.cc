@@ -73,8 +73,15 @@ std::vector<float> DriverCase::expected() const {
   if (w.scheme == Scheme::float32) {
     std::vector<float> packed(m * w.k);  // [k, m], as kernel.h wants it
     for (size_t i = 0; i < packed.size(); ++i) packed[i] = x[i % m * w.k + i / m];
-    GemmF32Args args{m,        w.n, w.k, packed.data(), m, static_cast<const float*>(w.panels), w.panel_stride(),
-                     y.data(), w.n, ends};
+    GemmF32Args args{};
+    args.m = args.lda = m;
+    args.n = args.ldc = w.n;
+    args.k = w.k;
+    args.a = packed.data();
+    args.b = static_cast<const float*>(w.panels);
+    args.panel_stride = w.panel_stride();
+    args.c = y.data();
+    args.epilogue = ends;
     reference::gemm_f32(args);
     return y;
   }

@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "core/aligned_buffer.h"
+#include "core/gemm_f32.h"
 #include "core/reference.h"
 #include "test/guarded.h"
 #include "test/kernel_checks.h"
@@ -27,6 +28,7 @@ class Checker {
         b_(round_up(kernel.nr, kPanelColumns) * (kMaxK + 1)),
         c_(kernel.mr * (kernel.nr + 3)),
         bias_(round_up(kernel.nr, kPanelColumns)),
+        sums_(kernel.mr * kPanelColumns),
         residual_(kernel.mr * (kernel.nr + 5)) {}
 
   void check(const Case& c) {
@@ -65,6 +67,26 @@ class Checker {
     return values;
   }
 
+  // A kernel that can pause does, now and then, and asks for what may lie anywhere.
+  void run(GemmF32Args args) {
+    args.ask_ahead = random_.chance(2);
+    if (!can_pause(kernel_) || args.n <= kPanelColumns / 2 || random_.chance(2)) return kernel_.run(&args);
+    const size_t depth = args.k;
+    args.sums = sums_.take(args.m * kPanelColumns);
+    for (size_t k = 0; k < depth; k += args.k) {
+      args.k = std::min(depth - k, 1 + random_.bits() % depth);
+      args.resume = k != 0;
+      args.pause = k + args.k != depth;
+      args.next = random_.chance(2) ? reinterpret_cast<const char*>(args.b) : nullptr;
+      args.next_all = random_.chance(2);
+      args.next_quarter = random_.bits() % (size_t{1} << 40);
+      kernel_.run(&args);
+      args.a += args.k * args.lda;
+      args.b += args.k * kPanelColumns;
+    }
+    EXPECT(sums_.intact(), "%s wrote before the sums", kernel_.name);
+  }
+
   void compare(const Case& c, GemmF32Args* args) {
     constexpr float kUntouched = -12345.678f;
     const size_t count = (c.m - 1) * args->ldc + c.n;
@@ -72,7 +94,7 @@ class Checker {
     float* actual = c_.take(count);
     std::fill(actual, actual + count, kUntouched);
     args->c = actual;
-    kernel_.run(args);
+    run(*args);
     GemmF32Args oracle = *args;
     oracle.c = expected.data();
     reference::gemm_f32(oracle);
@@ -91,7 +113,7 @@ class Checker {
     uint8_t* actual = codes_.take(count);
     std::fill(actual, actual + count, static_cast<uint8_t>(0x5a));
     args->c = actual;
-    kernel_.run(args);
+    run(*args);
     GemmF32Args oracle = *args;
     oracle.c = expected.data();
     reference::gemm_f32(oracle);
@@ -102,7 +124,7 @@ class Checker {
 
   const Kernel<GemmF32Fn>& kernel_;
   Guarded<uint8_t> codes_;
-  Guarded<float> a_, b_, c_, bias_, residual_;
+  Guarded<float> a_, b_, c_, bias_, sums_, residual_;
   Random random_;
 };
 

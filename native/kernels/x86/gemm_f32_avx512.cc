@@ -1,11 +1,15 @@
 // gemm_f32_{12x32, 4x64, 1x128, 1x32}c1_avx512
 // Instructions: vfmadd231ps zmm, vbroadcastss from memory.
 // Tile 12x32: 24 accumulators + 2 weights + 1 activation = 27 of 32 registers. Per step of k: 2 + 12 loads for 24 fma.
-// A comes packed [k][12], so that its broadcasts are one stream. Tile 4x64: 16 accumulators; with few
-// rows weights come from far, and two panels at once are more streams for the prefetcher. Tile 1x128: 8 accumulators
-// over four panels; 1x32 reads one stream, which is faster from main memory. Panel: [k][32] float32; 128 bytes per step
-// are two operands. Up to 16 columns take half a panel, and where they are fewer than the rows, these are the vectors.
+// A comes packed [k][rows of a tile], so that its broadcasts are one stream. It can pause between steps of k, and asks
+// for what comes next, four cache lines at a time. Tile 4x64: 16 accumulators; with few rows weights come from far, and
+// two panels at once are more streams for the prefetcher. Tile 1x128: 8 accumulators over four panels; 1x32 reads one
+// stream, which is faster from main memory where asking some steps ahead does not pay. Panel: [k][32] float32; 128
+// bytes per step are two operands. Up to 16 columns take half a panel, and where they are fewer than the rows, these
+// are the vectors.
+#include "kernels/is_plain.h"
 #include "kernels/kernel.h"
+#include "kernels/rows_of.h"
 #include "kernels/vec/avx512.h"
 #include "kernels/activations.inc"
 #include "kernels/epilogue.inc"
@@ -15,47 +19,93 @@ namespace qgemm {
 
 namespace {  // internal linkage: another file has a Tile too
 
-// kVectors / 2 panels, or the first half of one.
-template <int kRows, int kVectors>
+// What a tile asks for while it multiplies: nothing; args->next; or what it reads itself some bytes later.
+enum Ask { kNothing, kNext, kAhead };
+
+// kVectors / 2 panels, or the first half of one. kBytesAhead: for kAhead.
+template <int kRows, int kVectors, Ask kAsk, int kBytesAhead = 0>
 struct AnyTile {
   static void run(const GemmF32Args* args) {
+    constexpr size_t kSums = kRows * kVectors * kLanes;
     __m512 sums[kRows][kVectors];
+    const bool resume = kAsk == kNext && args->resume, pause = kAsk == kNext && args->pause;
+    const float* from = args->sums;
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) sums[i][v] = _mm512_setzero_ps();
+      for (int v = 0; v < kVectors; ++v) {
+        sums[i][v] = resume ? _mm512_load_ps(from + (i * kVectors + v) * kLanes) : _mm512_setzero_ps();
+      }
     }
     const size_t lda = args->lda;
     const float* a = args->a;
     const float* b = args->b;
-    const size_t panel_stride = args->panel_stride;
-    for (size_t k = 0; k < args->k; ++k) {
-      __m512 w[kVectors];
+    const char* next = args->next;
+    const size_t panel_stride = args->panel_stride, quarter = args->next_quarter;
+    const float* const end = b + args->k * kPanelColumns;
+    while (b != end) {
+      const float* stop = end;
+      if (kAsk == kNext && next != nullptr) {
+        const int lines = args->next_all ? 2 : 1;
+        for (int line = 0; line < lines; ++line, next += 64) {
+#pragma GCC unroll 4
+          for (int i = 0; i < 4; ++i) _mm_prefetch(next + i * quarter, _MM_HINT_T1);
+        }
+        if (end - b > ptrdiff_t{4 * kPanelColumns}) stop = b + 4 * kPanelColumns;
+      }
+      do {
+        if (kAsk == kAhead) {
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) w[v] = _mm512_load_ps(b + (v / 2) * panel_stride + (v % 2) * 16);
+          for (int v = 0; v < kVectors; ++v) {
+            const float* line = b + (v / 2) * panel_stride + (v % 2) * 16;
+            _mm_prefetch(reinterpret_cast<const char*>(line) + kBytesAhead, _MM_HINT_T0);
+          }
+        }
+        __m512 w[kVectors];
+#pragma GCC unroll 8
+        for (int v = 0; v < kVectors; ++v) w[v] = _mm512_load_ps(b + (v / 2) * panel_stride + (v % 2) * 16);
+#pragma GCC unroll 16
+        for (int i = 0; i < kRows; ++i) {
+          const __m512 x = _mm512_set1_ps(a[i]);
+#pragma GCC unroll 8
+          for (int v = 0; v < kVectors; ++v) sums[i][v] = _mm512_fmadd_ps(x, w[v], sums[i][v]);
+        }
+        a += lda;
+        b += kPanelColumns;
+      } while (b != stop);
+    }
+    if (!pause && args->n == kVectors * kLanes && is_plain(args->epilogue)) {
+      const float* bias = args->epilogue.bias;
 #pragma GCC unroll 16
       for (int i = 0; i < kRows; ++i) {
-        const __m512 x = _mm512_set1_ps(a[i]);
+        float* c = static_cast<float*>(args->c) + i * args->ldc;
 #pragma GCC unroll 8
-        for (int v = 0; v < kVectors; ++v) sums[i][v] = _mm512_fmadd_ps(x, w[v], sums[i][v]);
+        for (int v = 0; v < kVectors; ++v) {
+          const __m512 y = sums[i][v];
+          _mm512_storeu_ps(c + v * kLanes, bias == nullptr ? y : _mm512_add_ps(y, _mm512_loadu_ps(bias + v * kLanes)));
+        }
       }
-      a += lda;
-      b += kPanelColumns;
+      return;
     }
-    alignas(64) float tile[kRows * kVectors * kLanes];
+    alignas(64) float tile[kSums];
+    float* to = pause ? args->sums : tile;
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) _mm512_store_ps(tile + (i * kVectors + v) * kLanes, sums[i][v]);
+      for (int v = 0; v < kVectors; ++v) _mm512_store_ps(to + (i * kVectors + v) * kLanes, sums[i][v]);
     }
-    epilogue_f32(tile, kVectors * kLanes, args);
+    if (!pause) epilogue_f32(tile, kVectors * kLanes, args);
   }
 };
 
-template <int kRows, int kPanels>
-using Tile = AnyTile<kRows, 2 * kPanels>;
 template <int kRows, int>
-using HalfTile = AnyTile<kRows, 1>;
+using Tile = AnyTile<kRows, 2, kNext>;
+template <int kRows, int kPanels>
+using WideTile = AnyTile<kRows, 2 * kPanels, kNothing>;
+template <int kRows, int kPanels>
+using WideTileAskingAhead = AnyTile<kRows, 2 * kPanels, kAhead, kRows == 1 ? 512 : 2048>;
+template <int kRows, int>
+using HalfTile = AnyTile<kRows, 1, kNothing>;
 
 // Of columns of kLanes sums.
 static QGEMM_NOINLINE void finish_columns(const float* columns, const GemmF32Args* args) {
@@ -98,8 +148,16 @@ void gemm_f32_12x32c1_avx512(const GemmF32Args* args) {
   if (args->n <= kLanes) return run_tile<HalfTile, 12, 1>(args->m, 1, args);
   run_tile<Tile, 12, 1>(args->m, 1, args);
 }
-void gemm_f32_4x64c1_avx512(const GemmF32Args* args) { run_tile<Tile, 4, 2>(args->m, (args->n + 31) / 32, args); }
-void gemm_f32_1x128c1_avx512(const GemmF32Args* args) { run_panels<Tile, 1, 4>((args->n + 31) / 32, args); }
-void gemm_f32_1x32c1_avx512(const GemmF32Args* args) { Tile<1, 1>::run(args); }
+void gemm_f32_4x64c1_avx512(const GemmF32Args* args) {
+  const size_t panels = (args->n + 31) / 32;
+  if (args->ask_ahead) return run_tile<WideTileAskingAhead, 4, 2>(args->m, panels, args);
+  run_tile<WideTile, 4, 2>(args->m, panels, args);
+}
+void gemm_f32_1x128c1_avx512(const GemmF32Args* args) {
+  const size_t panels = (args->n + 31) / 32;
+  if (args->ask_ahead) return run_panels<WideTileAskingAhead, 1, 4>(panels, args);
+  run_panels<WideTile, 1, 4>(panels, args);
+}
+void gemm_f32_1x32c1_avx512(const GemmF32Args* args) { WideTile<1, 1>::run(args); }
 
 }  // namespace qgemm
