@@ -1,5 +1,6 @@
 #include "core/dispatch.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "core/cpu.h"
@@ -97,7 +98,8 @@ constexpr Tag kTags[] = {
 
 // The demanded kernel if it is of this operation; else, of the best ISA, the line with the fewest rows that still takes
 // all m, or its largest; of equal ones the widest, or the narrowest for far weights. An ISA whose smallest tile has
-// more than twice m rows leaves the call to the next one (AMX).
+// more than twice m rows leaves the call to the next one (AMX). A line with more rows than the one before it counts
+// only where weights are asked for, and no other line takes all m.
 template <typename Fn>
 const Kernel<Fn>& choose(KernelList<Fn> kernels, const DispatchConfig& config, size_t m,
                          Weights weights = Weights::near) {
@@ -109,10 +111,12 @@ const Kernel<Fn>& choose(KernelList<Fn> kernels, const DispatchConfig& config, s
     const bool other_isa = best != nullptr && strcmp(best->isa, kernel.isa) != 0;
     if (best == nullptr || (other_isa && smallest > 2 * m)) {
       best = &kernel;
-    } else if (!other_isa && kernel.mr >= m && (kernel.mr < best->mr || weights == Weights::far)) {
-      best = &kernel;
+      smallest = kernel.mr;
+    } else if (!other_isa && kernel.mr >= m) {
+      const bool reads_once = kernel.mr > smallest && weights == Weights::asked_for && best->mr < m;
+      if (reads_once || (kernel.mr <= smallest && (kernel.mr < best->mr || weights == Weights::far))) best = &kernel;
     }
-    if (strcmp(best->isa, kernel.isa) == 0) smallest = kernel.mr;
+    if (!other_isa) smallest = std::min(smallest, kernel.mr);
   }
   return *best;  // scalar lines need no feature
 }
