@@ -112,9 +112,9 @@ class Int8Gemm {
     if (asking_is_free()) {
       constexpr size_t kLines = 16 * kPanelColumns / kCacheLine;  // of 16 steps of k
       const size_t tile = (row - block.row0 + mr - 1) / mr, tiles = (rows + mr - 1) / mr;
-      args->next_lines = (kLines + tiles - 1) / tiles;
-      args->next += tile * args->next_lines * w_.panel_stride() / kLines;
-      if (tile * args->next_lines >= kLines) args->next = nullptr;
+      const size_t sharing = tiles >= kLines ? kLines : tiles >= 4 ? 4 : tiles >= 2 ? 2 : 1;
+      args->next = tile < sharing ? args->next + tile * w_.panel_stride() / sharing : nullptr;
+      args->next_lines = kLines / sharing;
       return;
     }
     const size_t tile = (row - block.row0) / mr, whole = rows / mr;

@@ -47,10 +47,16 @@ struct AnyTile {
     // Rows are 0 from logical_k on.
     const size_t panel_stride = args->panel_stride,
                  depth = (size_t{args->logical_k} + kUnrolled - 1) / kUnrolled * kUnrolled;
+    const size_t lines = args->next_lines, half_share = depth / kUnrolled * lines * 64 / 2;
     for (size_t first = 0; first != depth; first += kUnrolled) {
       if (kAsk == Ask::next_share) {
-        for (const char* const end = next + args->next_lines * 64; next != end; next += 64) {
+        if (lines == 1) {
           _mm_prefetch(next, _MM_HINT_T1);
+          next += 64;
+        }
+        for (size_t pair = 2; pair <= lines; pair += 2, next += 64) {
+          _mm_prefetch(next, _MM_HINT_T1);
+          _mm_prefetch(next + half_share, _MM_HINT_T1);
         }
       }
 #pragma GCC unroll 4
