@@ -30,6 +30,25 @@ enum class Ask { nothing, next_panel, half_next_panel, next_share, ahead };
 constexpr size_t kAskAhead = 2048;  // bytes
 constexpr size_t kUnrolled = 16;    // steps of k
 
+// What epilogue_plain does, with sums that are still in registers: 2 % where K is small. For whole tiles that leave it
+// registers: 8x32 and 4x64.
+template <int kRows, int kVectors>
+static inline void finish_in_registers(const __m512i (&sums)[kRows][kVectors], const GemmU8S8Args* args) {
+#pragma GCC unroll 8
+  for (int v = 0; v < kVectors; ++v) {
+    const I32 column_sum = i32_load(args->b_column_sums + v * kLanes);
+    const F32 b_scale = f32_load(args->b_scales + v * kLanes);
+    const F32 bias = args->epilogue.bias ? f32_load(args->epilogue.bias + v * kLanes) : f32_set1(0.0f);
+    float* c = static_cast<float*>(args->c) + v * kLanes;
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+      const I32 t = i32_sub(sums[i][v], i32_mul(i32_set1(args->a_zero_points[i]), column_sum));
+      f32_store(c, f32_fma(i32_to_f32(t), f32_mul(f32_set1(args->a_scales[i]), b_scale), bias));
+      c += args->ldc;
+    }
+  }
+}
+
 // kVectors / 2 panels, or the first half of one.
 template <int kRows, int kVectors, Ask kAsk>
 struct AnyTile {
@@ -84,6 +103,9 @@ struct AnyTile {
           for (int v = 0; v < kVectors; ++v) dot4(sums[i][v], x, w[v]);
         }
       }
+    }
+    if (kRows * kVectors == 16 && args->n == kVectors * kLanes && is_plain(args)) {
+      return finish_in_registers<kRows, kVectors>(sums, args);
     }
     alignas(64) int32_t tile[kRows * kVectors * kLanes];
 #pragma GCC unroll 16
