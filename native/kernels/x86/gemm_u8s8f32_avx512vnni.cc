@@ -22,6 +22,16 @@ static inline void dot4(__m512i& sum, __m512i a, __m512i b) {
 #endif
 }
 
+// Weights that stay in a register: gcc 12 loads them again for every row of some tiles (3x64) to save registers that
+// there are.
+static inline __m512i load_weights(const int8_t* p) {
+  __m512i w = _mm512_load_si512(p);
+#if defined(__GNUC__) && !defined(__clang__)
+  __asm__("" : "+v"(w));
+#endif
+  return w;
+}
+
 namespace {  // internal linkage: another file has a Tile too
 
 // What a tile asks for in each step of k: nothing; the next panel, half of it, or a share of it without gaps, into the
@@ -92,7 +102,7 @@ struct AnyTile {
         __m512i w[kVectors];
 #pragma GCC unroll 8
         for (int v = 0; v < kVectors; ++v) {
-          w[v] = _mm512_load_si512(b + (v / 2) * panel_stride + k * kPanelColumns + (v % 2) * 64);
+          w[v] = load_weights(b + (v / 2) * panel_stride + k * kPanelColumns + (v % 2) * 64);
         }
 #pragma GCC unroll 16
         for (int i = 0; i < kRows; ++i) {
