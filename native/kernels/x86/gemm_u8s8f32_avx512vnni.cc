@@ -4,7 +4,8 @@
 // at most 28 + 2 + 1 (14x32) of 32. Per 4 steps of k: 2 * NP + MR loads for 2 * MR * NP vpdpbusd.
 // Panel: [k/4][32][4] int8; 128 bytes per step are two operands. M = 1 reads four panels at once: enough independent
 // sums to hide the latency of vpdpbusd, and four streams for the prefetcher. From main memory one stream is faster
-// (docs/kernel-benchmarks.md): 2x32 and 1x32. Of up to 16 columns only half a panel is multiplied.
+// (docs/kernel-benchmarks.md): 2x32 and 1x32. 14x32 is for 9 to 14 rows whose weights come from afar, which it reads
+// once. Of up to 16 columns only half a panel is multiplied.
 #include "kernels/kernel.h"
 #include "kernels/vec/avx512.h"
 #include "kernels/activations.inc"
@@ -22,12 +23,13 @@ static inline void dot4(__m512i& sum, __m512i a, __m512i b) {
 #endif
 }
 
-// Weights that stay in a register: gcc 12 loads them again for every row of some tiles (3x64) to save registers that
-// there are.
+// Weights that stay in a register where several rows use them: gcc 12 loads them again for every row of some tiles
+// (3x64), to save registers that there are.
+template <int kRows>
 static inline __m512i load_weights(const int8_t* p) {
   __m512i w = _mm512_load_si512(p);
 #if defined(__GNUC__) && !defined(__clang__)
-  __asm__("" : "+v"(w));
+  if (kRows > 1) __asm__("" : "+v"(w));
 #endif
   return w;
 }
@@ -102,7 +104,7 @@ struct AnyTile {
         __m512i w[kVectors];
 #pragma GCC unroll 8
         for (int v = 0; v < kVectors; ++v) {
-          w[v] = load_weights(b + (v / 2) * panel_stride + k * kPanelColumns + (v % 2) * 64);
+          w[v] = load_weights<kRows>(b + (v / 2) * panel_stride + k * kPanelColumns + (v % 2) * 64);
         }
 #pragma GCC unroll 16
         for (int i = 0; i < kRows; ++i) {
