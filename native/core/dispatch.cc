@@ -1,5 +1,6 @@
 #include "core/dispatch.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "core/cpu.h"
@@ -99,21 +100,26 @@ constexpr Tag kTags[] = {
 constexpr size_t kFewestRowsOfAmx = 3;
 
 // The demanded kernel if it is of this operation; else, of the best ISA, the line with the fewest rows that still takes
-// all m, or its largest; of equal ones the widest, or the narrowest for far weights. The matrix unit leaves the fewest
+// all m, or its largest; of equal ones the widest, or the narrowest for far weights. A line with more rows than the one
+// before it counts only where weights are asked for, and no other line takes all m. The matrix unit leaves the fewest
 // rows to the next ISA.
 template <typename Fn>
 const Kernel<Fn>& choose(KernelList<Fn> kernels, const DispatchConfig& config, size_t m,
                          Weights weights = Weights::near) {
   const Kernel<Fn>* best = nullptr;
+  size_t smallest = 0;  // rows of the lines of best's ISA so far
   for (const Kernel<Fn>& kernel : kernels) {
     if (!config.kernel.empty() && config.kernel == kernel.name) return kernel;
     if ((kernel.features & ~config.features) != 0) continue;
     if ((kernel.features & kAmxInt8) != 0 && m < kFewestRowsOfAmx) continue;
     if (best == nullptr) {
       best = &kernel;
-    } else if (strcmp(best->isa, kernel.isa) == 0 && kernel.mr >= m &&
-               (kernel.mr < best->mr || weights == Weights::far)) {
-      best = &kernel;
+      smallest = kernel.mr;
+    } else if (strcmp(best->isa, kernel.isa) == 0) {
+      const bool reads_once = kernel.mr > smallest && weights == Weights::asked_for && best->mr < m;
+      const bool fits = kernel.mr <= smallest && (kernel.mr < best->mr || weights == Weights::far);
+      if (kernel.mr >= m && (reads_once || fits)) best = &kernel;
+      smallest = std::min(smallest, kernel.mr);
     }
   }
   return *best;  // scalar lines need no feature

@@ -47,8 +47,9 @@ const DispatchConfig& dispatch_config();
 void set_dispatch_config(const DispatchConfig& config);
 
 /// Where weights are read from: caches, or main memory because there are too many of them. Several streams at once are
-/// faster from the former, one from the latter (docs/kernel-benchmarks.md).
-enum class Weights { near, far };
+/// faster from the former, one from the latter (docs/kernel-benchmarks.md). Those that are asked for ahead come as fast
+/// from both, and no more than that: reading them once pays for a tile that suits the registers less.
+enum class Weights { near, far, asked_for };
 Weights distance_of_weights(size_t bytes);
 
 /// The kernel for a call with m rows: pure functions of the configuration, so that tests can ask for any CPU. `weights`

@@ -27,6 +27,16 @@ void prefetch_tile(const void* c, size_t rows, size_t row_stride, size_t row_byt
 #endif
 }
 
+// Whether weights come from beyond level 2, or so far beyond where asking costs something, that they are asked for.
+bool are_asked_for(size_t bytes) {
+  const size_t l2 = cpu_caches().l2;
+  return bytes > (asking_is_free() ? l2 / 2 : 4 * l2);
+}
+
+Weights distance(size_t bytes) {
+  return asking_is_free() && are_asked_for(bytes) ? Weights::asked_for : distance_of_weights(bytes);
+}
+
 // Kernels of nothing but AVX2 add pairs of products in int16, and want to know which of them can saturate.
 bool adds_in_16_bits(const Kernel<GemmU8S8Fn>& kernel) { return kernel.features == kAvx2; }
 
@@ -37,15 +47,15 @@ class Int8Gemm {
       : w_(weights),
         epilogue_(epilogue),
         y_(y),
-        kernel_(choose_gemm_u8s8f32(dispatch_config(), m, distance_of_weights(weights.panels_bytes()))),
+        kernel_(choose_gemm_u8s8f32(dispatch_config(), m, distance(weights.panels_bytes()))),
         tiling_(make_tiling({m, w_.n, w_.padded_k(), kernel_.mr, kernel_.nr, code_row_stride(w_.k), w_.panels_bytes(),
                              takes_blocks(kernel_)})),
         value_bytes_(epilogue.output ? 1 : sizeof(float)),
         y_is_far_(m * w_.n * value_bytes_ > cpu_caches().l2 / 2),
-        ask_ahead_(w_.panels_bytes() > (asking_is_free() ? cpu_caches().l2 / 2 : 4 * cpu_caches().l2)),
+        ask_ahead_(are_asked_for(w_.panels_bytes())),
         large_pairs_(adds_in_16_bits(kernel_) ? w_.large_pairs.get(w_) : nullptr),
-        few_rows_ask_(m < kFewRows && ask_ahead_ && asking_is_free()) {
-    tiling_.even_tails = !ask_ahead_;  // whole tiles ask
+        few_rows_ask_(!takes_blocks(kernel_) && m <= std::min(kernel_.mr, kFewRows) && ask_ahead_ && asking_is_free()) {
+    tiling_.even_tails = !ask_ahead_ || asking_is_free();  // whole tiles ask
   }
 
   const Tiling& tiling() const { return tiling_; }
@@ -63,9 +73,6 @@ class Int8Gemm {
     args.epilogue.output = epilogue_.output;
     args.ask_ahead = takes_blocks(kernel_) ? w_.panels_bytes() > 2 * cpu_caches().l2 : few_rows_ask_;
     args.large_pairs = large_pairs_;
-    // Weights that do not come from the nearer caches are asked for one panel ahead, by the last whole tiles of the
-    // block, half by each of two: all its other tiles find theirs there.
-    const size_t mr = kernel_.mr, whole = ask_ahead_ ? (block.row1 - block.row0) / mr : 0;
     for_each_tile(tiling_, block, [&](size_t row, size_t m, size_t col, size_t n) {
       const size_t from = first + row - block.row0, to = row * w_.n + col;
       args.m = m;
@@ -73,12 +80,8 @@ class Int8Gemm {
       args.a = rows.q + from * rows.lda;
       args.b = panel_of(col) + col % kPanelColumns * 4;
       args.panel = col / kPanelColumns;
-      args.next = nullptr;
-      const size_t tile = (row - block.row0) / mr;
-      if (tile < whole && tile + 2 >= whole && col + n < w_.n) {
-        args.next = panel_of(col + n) + (whole - 1 - tile) * kCacheLine;
-        args.next_half = whole > 1;
-      }
+      args.next = col + n < w_.n && ask_ahead_ && !few_rows_ask_ ? panel_of(col + n) : nullptr;
+      if (args.next != nullptr && !takes_blocks(kernel_)) share_next_panel(block, row, &args);
       args.c = static_cast<char*>(y_) + to * value_bytes_;
       args.a_scales = rows.scales + from;
       args.a_zero_points = rows.zero_points + from;
@@ -94,7 +97,29 @@ class Int8Gemm {
   }
 
  private:
-  static constexpr size_t kFewRows = 8;
+  static constexpr size_t kFewRows = 14;
+
+  // Weights that do not come from the nearer caches are asked for one panel ahead, while the tiles of a block are at
+  // the one before. Where asking is free each tile asks for an equal share without gaps, from the first tile on; the
+  // hardware's own reading ahead sees a stream and helps. Elsewhere the last whole tiles do, half by each of two.
+  void share_next_panel(const Block& block, size_t row, GemmU8S8Args* args) const {
+    const size_t rows = block.row1 - block.row0, mr = kernel_.mr;
+    if (asking_is_free()) {
+      constexpr size_t kLines = 16 * kPanelColumns / kCacheLine;  // of 16 steps of k
+      const size_t tile = (row - block.row0 + mr - 1) / mr, tiles = (rows + mr - 1) / mr;
+      const size_t sharing = tiles >= kLines ? kLines : tiles >= 4 ? 4 : tiles >= 2 ? 2 : 1;
+      args->next = tile < sharing ? args->next + tile * w_.panel_stride() / sharing : nullptr;
+      args->next_lines = kLines / sharing;
+      return;
+    }
+    const size_t tile = (row - block.row0) / mr, whole = rows / mr;
+    if (tile < whole && tile + 2 >= whole) {
+      args->next += (whole - 1 - tile) * kCacheLine;
+      args->next_half = whole > 1;
+    } else {
+      args->next = nullptr;
+    }
+  }
 
   const int8_t* panel_of(size_t col) const {
     return static_cast<const int8_t*>(w_.panels) + col / kPanelColumns * w_.panel_stride();

@@ -87,6 +87,7 @@ struct GemmU8S8Args {
   size_t panel_stride;            // bytes between panels
   const int8_t* next;             // null, or a panel that is wanted next: a kernel may ask for it meanwhile
   bool next_half;                 // only every other cache line of it
+  size_t next_lines;              // not 0: only so many (1, 2, 4 or 8) cache lines from there in each 16 steps of k
   bool ask_ahead;                 // asking for bytes of b some steps before they are read pays here
   const LargePairs* large_pairs;  // of the matrix of b; null where nobody has looked for them
   size_t panel;                   // the matrix's panel that b is: large_pairs counts from its first one

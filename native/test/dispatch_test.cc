@@ -102,6 +102,19 @@ QGEMM_TEST(far_weights_are_read_as_one_stream) {
   }
 }
 
+QGEMM_TEST(weights_that_are_asked_for_are_read_once_by_up_to_fourteen_rows) {
+  for (const Cpu& cpu : kCpus) {
+    const DispatchConfig config = config_of(cpu.features);
+    for (size_t m = 1; m <= 40; ++m) {
+      const auto& near = choose_gemm_u8s8f32(config, m, Weights::near);
+      const auto& asked = choose_gemm_u8s8f32(config, m, Weights::asked_for);
+      EXPECT(near.mr != 14, "%s m=%zu: %s", cpu.name, m, near.name);
+      const bool other = std::strcmp(near.isa, "avx512vnni") == 0 && m > 8 && m <= 14;
+      EXPECT(other ? asked.mr == 14 : &asked == &near, "%s m=%zu: %s, %s", cpu.name, m, asked.name, near.name);
+    }
+  }
+}
+
 QGEMM_TEST(one_row_has_its_own_kernel_where_there_is_one) {
   const DispatchConfig config = config_of(kAvx2 | kAvx512 | kAvx512Vnni);
   EXPECT(choose_gemm_u8s8f32(config, 1).mr == 1, "%s", choose_gemm_u8s8f32(config, 1).name);

@@ -55,6 +55,7 @@ class Checker {
     }
     if (random_.chance(2)) args.next = args.b;
     args.next_half = random_.chance(2);
+    args.next_lines = random_.chance(2) ? 0 : 1 + random_.bits() % 8;
     args.ask_ahead = random_.chance(3);
     if (columns < kPanelColumns && random_.chance(2)) args.b += (kPanelColumns - columns) * 4;  // a panel's second half
     if (c.float_output) {
