@@ -29,8 +29,11 @@ void prefetch_tile(const void* c, size_t rows, size_t row_stride, size_t row_byt
 
 // Whether asking for weights some steps ahead costs nothing where they are near after all. CPUs differ: Emerald Rapids
 // reads 1.1 to 2.8 times as fast from level 3 and memory when asked, Zen 4 up to a third slower with few rows. They are
-// told apart by their level-2 caches.
-bool asking_is_free() { return cpu_caches().l2 >= size_t{2} << 20; }
+// told apart by their level-2 caches, and those that have AVX-VNNI and no AVX512-VNNI (Alder Lake to Arrow Lake, Sierra
+// Forest; with 1.25 MiB and more) by that.
+bool asking_is_free(const Kernel<GemmU8S8Fn>& kernel) {
+  return cpu_caches().l2 >= size_t{2} << 20 || (kernel.features & kAvxVnni) != 0;
+}
 
 // Kernels of nothing but AVX2 add pairs of products in int16, and want to know which of them can saturate.
 bool adds_in_16_bits(const Kernel<GemmU8S8Fn>& kernel) { return kernel.features == kAvx2; }
@@ -47,9 +50,9 @@ class Int8Gemm {
             make_tiling({m, w_.n, w_.padded_k(), kernel_.mr, kernel_.nr, code_row_stride(w_.k), w_.panels_bytes()})),
         value_bytes_(epilogue.output ? 1 : sizeof(float)),
         y_is_far_(m * w_.n * value_bytes_ > cpu_caches().l2 / 2),
-        ask_ahead_(w_.panels_bytes() > (asking_is_free() ? cpu_caches().l2 / 2 : 4 * cpu_caches().l2)),
+        ask_ahead_(w_.panels_bytes() > (asking_is_free(kernel_) ? cpu_caches().l2 / 2 : 4 * cpu_caches().l2)),
         large_pairs_(adds_in_16_bits(kernel_) ? w_.large_pairs.get(w_) : nullptr),
-        few_rows_ask_(m < kFewRows && ask_ahead_ && asking_is_free()) {
+        few_rows_ask_(m < kFewRows && ask_ahead_ && asking_is_free(kernel_)) {
     tiling_.even_tails = !ask_ahead_;  // whole tiles ask
   }
 
@@ -66,6 +69,7 @@ class Int8Gemm {
     args.epilogue.ld_residual = w_.n;
     args.epilogue.activation = epilogue_.activation;
     args.epilogue.output = epilogue_.output;
+    args.b_is_far = ask_ahead_;
     args.ask_ahead = few_rows_ask_;
     args.large_pairs = large_pairs_;
     // Weights that do not come from the nearer caches are asked for one panel ahead, by the last whole tiles of the

@@ -86,6 +86,7 @@ struct GemmU8S8Args {
   size_t panel_stride;            // bytes between panels
   const int8_t* next;             // null, or a panel that is wanted next: a kernel may ask for it meanwhile
   bool next_half;                 // only every other cache line of it
+  bool b_is_far;                  // b does not come from the nearer caches: asking for the next weights early pays
   bool ask_ahead;                 // asking for bytes of b some steps before they are read pays here
   const LargePairs* large_pairs;  // of the matrix of b; null where nobody has looked for them
   size_t panel;                   // the matrix's panel that b is: large_pairs counts from its first one
