@@ -49,14 +49,17 @@ struct Ask {
 
   template <void (*prefetch_line)(const void*)>
   inline void some() {
-    for (size_t i = 0; i < count; ++i) {
-      prefetch_line(at);
-      at += kLine;
-      if (at == end) {
-        at += stride - bytes;
-        end += stride;
+    const char *line = at, *last = end;
+    for (size_t i = count; i != 0; --i) {
+      prefetch_line(line);
+      line += kLine;
+      if (line == last) {
+        line += stride - bytes;
+        last += stride;
       }
     }
+    at = line;
+    end = last;
   }
 };
 
@@ -81,7 +84,7 @@ static inline __m256i load_weights(const int8_t* w) { return _mm256_load_si256(r
 
 // kRowsHere rows x kVectors vectors: those at `w`, kUnit of them side by side.
 template <int kTileRows, int kVectors, int kUnit>
-static inline void multiply(Chunk* chunk, const uint8_t* a, const int8_t* const* panels, int32_t* tile) {
+static inline __attribute__((always_inline)) void multiply(Chunk* chunk, const uint8_t* a, const int8_t* const* panels, int32_t* tile) {
   constexpr int kUnits = kVectors / kUnit;
   __m256i sums[kTileRows][kVectors];
   const bool first = chunk->first;
