@@ -26,7 +26,9 @@ extern void gemm_u8s8f32_1x512c4_avx2(const GemmU8S8Args* args);
 
 namespace {  // internal linkage: other files have functions of these names too
 
-constexpr size_t kStepBytes = 4 * kPanelColumns;  // of a panel, per four k
+constexpr size_t kStepBytes = 4 * kPanelColumns;               // of a panel, per four k
+constexpr size_t kLine = 64, kLines = 4 * kStepBytes / kLine;  // cache lines of a panel, per sixteen k
+constexpr size_t kAskAhead = 2048;                             // bytes
 constexpr size_t kColumns = 512;
 constexpr size_t kLd = kColumns + 16;  // rows of sums: a power of two would put all of them into the same cache sets
 constexpr size_t kFinishRows = 4;
@@ -162,20 +164,22 @@ struct RowCodes {
   const Extra *extras, *extras_end;
 };
 
-// kCount rows x 32 columns: adds the products of `steps` * 4 (a multiple of 16) to the sums at `tile`. What lies at
-// `next` in the same order is fetched; null: nothing.
+// Bytes to fetch: `lines` cache lines for every four steps of k.
+struct Fetch {
+  const int8_t* at;
+  size_t lines;
+};
+
+// kCount rows x 32 columns: adds the products of `steps` * 4 (a multiple of 16) to the sums at `tile`.
 template <int kCount>
 static inline void accumulate(const RowCodes* rows, const int8_t* b, size_t steps, int32_t* tile, size_t ld,
-                              const int8_t* next) {
+                              Fetch fetch) {
   const __m256i one = _mm256_set1_epi16(1);
   __m256i sums[kCount][4];
 #pragma GCC unroll 8
   for (int i = 0; i < 4 * kCount; ++i) sums[i / 4][i % 4] = i32_load(tile + i / 4 * ld + i % 4 * 8);
   for (size_t step = 0; step < steps; step += 4) {
-    if (next != nullptr) {
-#pragma GCC unroll 8
-      for (size_t line = 0; line < 8; ++line) prefetch_l2(next + step * kStepBytes + 64 * line);
-    }
+    for (size_t line = 0; line < fetch.lines; ++line, fetch.at += kLine) prefetch_l2(fetch.at);
 #pragma GCC unroll 4
     for (size_t s = step; s < step + 4; ++s) {
       __m256i w[4];
@@ -254,6 +258,7 @@ static inline const int8_t* next_block(const GemmU8S8Args* args, size_t column, 
 template <size_t kRows, size_t kDepth>
 static QGEMM_NOINLINE void multiply_in_window(const GemmU8S8Args* args, int32_t* tile) {
   CutRows<kRows, kDepth> rows;
+  const size_t pairs = (args->m + 1) / 2;
   for (size_t k0 = 0; k0 < args->k; k0 += kDepth) {
     const size_t depth = smaller(args->k - k0, kDepth);
     cut_rows(args, k0, depth, &rows);
@@ -261,7 +266,10 @@ static QGEMM_NOINLINE void multiply_in_window(const GemmU8S8Args* args, int32_t*
       const int8_t* panel = args->b + column / kPanelColumns * args->panel_stride + k0 * kPanelColumns;
       for (size_t k = 0; k < depth; k += kPairDepth) {
         const size_t chunk = k / kPairDepth, steps = smaller(depth - k, kPairDepth) / 4;
-        const int8_t* next = kRows == 1 ? nullptr : next_block(args, column, k0, depth);
+        // All pairs of rows share in fetching; one row alone asks for what it reads soon, where that pays.
+        size_t left = kRows > 1 || args->ask_ahead ? kLines : 0;
+        Fetch fetch = {kRows > 1 ? next_block(args, column, k0, depth) : panel + k * kPanelColumns + kAskAhead,
+                       smaller(left, (kLines + pairs - 1) / pairs)};
         for (size_t row = 0; row < args->m; row += 2) {
           RowCodes two[2] = {};
           const size_t count = smaller(args->m - row, 2);
@@ -271,11 +279,13 @@ static QGEMM_NOINLINE void multiply_in_window(const GemmU8S8Args* args, int32_t*
           }
           int32_t* sums = tile + row * kLd + column;
           if (count == 2) {
-            accumulate<2>(two, panel + k * kPanelColumns, steps, sums, kLd, next);
+            accumulate<2>(two, panel + k * kPanelColumns, steps, sums, kLd, fetch);
           } else {
-            accumulate<1>(two, panel + k * kPanelColumns, steps, sums, kLd, next);
+            accumulate<1>(two, panel + k * kPanelColumns, steps, sums, kLd, fetch);
           }
-          next = nullptr;
+          fetch.at += steps / 4 * fetch.lines * kLine;
+          left -= fetch.lines;
+          fetch.lines = smaller(fetch.lines, left);
         }
       }
     }
