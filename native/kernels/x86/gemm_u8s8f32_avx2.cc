@@ -10,7 +10,7 @@
 // Where nobody has looked for large pairs, or many codes lie outside the window: nibbles_avx2.inc.
 // Tile: 2 rows x 32 columns in registers: 8 sums, 4 weights, activations, product, ones; one row: 4 sums. Sums go on
 // in memory, [32][512]. Per 768 steps of k the rows are cut once, and each panel's 24 KiB stay in the level-1 cache
-// while all pairs of rows meet them; the first pair fetches the next ones. One row: 4608 steps, so that panels are read
+// while all pairs of rows meet them and fetch the next ones, each a share. One row: 4608 steps, so that panels are read
 // as a stream. Panel: [k/4][32][4] int8; a vector is 8 columns. Up to 150 KiB of stack.
 #include "kernels/bits.h"
 #include "kernels/kernel.h"
@@ -266,10 +266,9 @@ static QGEMM_NOINLINE void multiply_in_window(const GemmU8S8Args* args, int32_t*
       const int8_t* panel = args->b + column / kPanelColumns * args->panel_stride + k0 * kPanelColumns;
       for (size_t k = 0; k < depth; k += kPairDepth) {
         const size_t chunk = k / kPairDepth, steps = smaller(depth - k, kPairDepth) / 4;
-        // All pairs of rows share in fetching; one row alone asks for what it reads soon, where that pays.
-        size_t left = kRows > 1 || args->ask_ahead ? kLines : 0;
-        Fetch fetch = {kRows > 1 ? next_block(args, column, k0, depth) : panel + k * kPanelColumns + kAskAhead,
-                       smaller(left, (kLines + pairs - 1) / pairs)};
+        // All pairs of rows share in fetching; one row alone reads a stream.
+        size_t left = kRows > 1 ? kLines : 0;
+        Fetch fetch = {next_block(args, column, k0, depth), smaller(left, (kLines + pairs - 1) / pairs)};
         for (size_t row = 0; row < args->m; row += 2) {
           RowCodes two[2] = {};
           const size_t count = smaller(args->m - row, 2);
