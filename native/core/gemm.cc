@@ -49,7 +49,7 @@ class Int8Gemm {
         tiling_(
             make_tiling({m, w_.n, w_.padded_k(), kernel_.mr, kernel_.nr, code_row_stride(w_.k), w_.panels_bytes()})),
         value_bytes_(epilogue.output ? 1 : sizeof(float)),
-        y_is_far_(m * w_.n * value_bytes_ > cpu_caches().l2 / 2),
+        y_is_far_(m * w_.n * value_bytes_ > cpu_caches().l2 / 2 && kernel_.mr * kernel_.nr <= kLargeTile),
         ask_ahead_(w_.panels_bytes() > (asking_is_free(kernel_) ? cpu_caches().l2 / 2 : 4 * cpu_caches().l2)),
         large_pairs_(adds_in_16_bits(kernel_) ? w_.large_pairs.get(w_) : nullptr),
         few_rows_ask_(m < kFewRows && ask_ahead_ && asking_is_free(kernel_)) {
@@ -104,6 +104,7 @@ class Int8Gemm {
 
  private:
   static constexpr size_t kFewRows = 8;
+  static constexpr size_t kLargeTile = 1024;  // outputs; kernels of larger tiles ask for their lines themselves
 
   const int8_t* panel_of(size_t col) const {
     return static_cast<const int8_t*>(w_.panels) + col / kPanelColumns * w_.panel_stride();

@@ -254,6 +254,16 @@ static inline const int8_t* next_block(const GemmU8S8Args* args, size_t column, 
   return args->b + (k1 < args->k ? k1 * kPanelColumns : (panel + 1) * args->panel_stride);
 }
 
+// Asks for the lines of c that two rows and a panel end up in.
+static inline void fetch_results(const GemmU8S8Args* args, size_t row, size_t column) {
+  if (args->epilogue.output != nullptr) return;
+  const char* c = static_cast<const char*>(args->c) + (row * args->ldc + column) * sizeof(float);
+  for (size_t i = 0; i < 2; ++i, c += args->ldc * sizeof(float)) {
+    prefetch_l2(c);
+    prefetch_l2(c + kLine);
+  }
+}
+
 // tile[m, n] += (a within the window, and what was cut off) . b
 template <size_t kRows, size_t kDepth>
 static QGEMM_NOINLINE void multiply_in_window(const GemmU8S8Args* args, int32_t* tile) {
@@ -266,6 +276,7 @@ static QGEMM_NOINLINE void multiply_in_window(const GemmU8S8Args* args, int32_t*
       const int8_t* panel = args->b + column / kPanelColumns * args->panel_stride + k0 * kPanelColumns;
       for (size_t k = 0; k < depth; k += kPairDepth) {
         const size_t chunk = k / kPairDepth, steps = smaller(depth - k, kPairDepth) / 4;
+        const bool last = k0 + k + 4 * steps == args->k;
         // All pairs of rows share in fetching; one row alone reads a stream.
         size_t left = kRows > 1 ? kLines : 0;
         Fetch fetch = {next_block(args, column, k0, depth), smaller(left, (kLines + pairs - 1) / pairs)};
@@ -277,6 +288,7 @@ static QGEMM_NOINLINE void multiply_in_window(const GemmU8S8Args* args, int32_t*
             two[i] = {rows.codes[row + i] + k, rows.extras + ends[0], rows.extras + ends[1]};
           }
           int32_t* sums = tile + row * kLd + column;
+          if (last) fetch_results(args, row, column);
           if (count == 2) {
             accumulate<2>(two, panel + k * kPanelColumns, steps, sums, kLd, fetch);
           } else {

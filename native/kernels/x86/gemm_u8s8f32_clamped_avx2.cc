@@ -26,7 +26,7 @@ constexpr size_t kGroupRows = 32;
 constexpr size_t kUnclampedRows = 32;
 constexpr size_t kDepth = 384;
 constexpr size_t kMaxSteps = kDepth / 4;
-constexpr size_t kStepBytes = 4 * kPanelColumns;
+constexpr size_t kStepBytes = 4 * kPanelColumns, kLine = 64;
 constexpr size_t kFewRows = 16;   // for so few, clamping costs more than it saves
 constexpr size_t kMaxExtras = 4;  // one of so many steps; with more, the other kernel is faster
 
@@ -198,16 +198,30 @@ static inline void accumulate(const int32_t* rows, const Scratch& scratch, size_
   }
 }
 
-// A group of rows against a panel. `next` (may be null): a block of weights of the same size to fetch meanwhile.
+// What is fetched while a group of rows meets a panel, sixteen times some: a share of the next weights, and lines of c.
+struct Fetch {
+  const int8_t* weights;
+  size_t weight_lines;
+  const char* c;  // null: not yet
+  size_t c_stride;
+
+  inline void some() {
+    for (size_t i = 0; i < weight_lines; ++i, weights += kLine) prefetch_l2(weights);
+    if (c == nullptr) return;
+    for (size_t row = 0; row < kGroupRows / 16; ++row, c += c_stride) {
+      prefetch_l2(c);
+      prefetch_l2(c + kLine);
+    }
+  }
+};
+
+// A group of rows against a panel.
 template <int kVectors, int kCount>
 static inline void multiply_panel(const int32_t* rows, const Scratch& scratch, size_t steps, int32_t* sums,
-                                  const int8_t* next) {
-  const size_t share = next == nullptr ? 0 : steps * kStepBytes / kPanelColumns * kCount;
+                                  Fetch* fetch) {
   for (size_t column = 0; column < kPanelColumns; column += kCount) {
+    for (int i = 0; i < kCount; i += 2) fetch->some();
     accumulate<kVectors, kCount>(rows, scratch, column, steps, sums + column * kRows);
-    for (size_t i = 0; i < share; i += 64) {
-      prefetch_l2(next + column / kCount * share + i);
-    }
   }
 }
 
@@ -228,24 +242,27 @@ static inline void multiply_block(const GemmU8S8Args* args, size_t k0, size_t st
   for (size_t column = 0; column < args->n; column += kPanelColumns) {
     const int8_t* panel = args->b + column / kPanelColumns * args->panel_stride + k0 * kPanelColumns;
     clamp_panel(panel, steps, scratch);
-    const int8_t* next = next_block(args, panel, column, k0, steps);
+    const size_t groups = (args->m + kGroupRows - 1) / kGroupRows, lines = steps * kStepBytes / kLine;
+    const bool last = k0 + 4 * steps == args->k && args->epilogue.output == nullptr;
+    Fetch fetch = {next_block(args, panel, column, k0, steps), (lines / 16 + groups - 1) / groups, nullptr,
+                   args->ldc * sizeof(float)};
     for (size_t row = 0; row < args->m; row += kGroupRows) {
       const int32_t* rows = scratch->rows[row / kGroupRows];
       int32_t* sums = scratch->sums + column * kRows + row;
+      if (last) fetch.c = static_cast<const char*>(args->c) + (row * args->ldc + column) * sizeof(float);
       switch (vectors_of_group(args->m - row)) {
         case 4:
-          multiply_panel<4, 2>(rows, *scratch, steps, sums, next);
+          multiply_panel<4, 2>(rows, *scratch, steps, sums, &fetch);
           break;
         case 3:
-          multiply_panel<3, 2>(rows, *scratch, steps, sums, next);
+          multiply_panel<3, 2>(rows, *scratch, steps, sums, &fetch);
           break;
         case 2:
-          multiply_panel<2, 4>(rows, *scratch, steps, sums, next);
+          multiply_panel<2, 4>(rows, *scratch, steps, sums, &fetch);
           break;
         default:
-          multiply_panel<1, 8>(rows, *scratch, steps, sums, next);
+          multiply_panel<1, 8>(rows, *scratch, steps, sums, &fetch);
       }
-      next = nullptr;
     }
   }
 }
