@@ -40,7 +40,7 @@ struct Scratch {
   alignas(64) int32_t rows[kRows / kGroupRows][kMaxSteps * kGroupRows];  // a group of V * 8 rows: [step][V * 8]
   alignas(64) int32_t limits[kMaxSteps];                                 // two int16: see pair_limits
   alignas(64) int32_t clamped[kMaxSteps * kPanelColumns];
-  alignas(64) Extra extras[kPanelColumns][kMaxSteps];
+  alignas(64) Extra extras[kPanelColumns][kMaxSteps + 1];
   uint32_t extra_counts[kPanelColumns];
   alignas(64) int32_t sums[kColumns * kRows];
 };
@@ -138,12 +138,18 @@ static inline void clamp_panel(const int8_t* b, size_t steps, Scratch* scratch) 
     const uint32_t high = clamp_step(b + (step + 1) * kStepBytes, scratch->limits[step + 1], clamped + kPanelColumns,
                                      excess + kPanelColumns);
     uint64_t bits = low | static_cast<uint64_t>(high) << 32;
-    while (bits != 0) {
-      const size_t bit = lowest_bit(bits), column = bit % kPanelColumns;
+    const auto take = [&](size_t bit, uint32_t count) {
+      const size_t column = bit % kPanelColumns;
+      scratch->extras[column][scratch->extra_counts[column]] = {excess[bit],
+                                                                static_cast<uint32_t>(step + bit / kPanelColumns)};
+      scratch->extra_counts[column] += count;
+    };
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      take(lowest_bit(bits | uint64_t{1} << 63), bits != 0);
       bits &= bits - 1;
-      scratch->extras[column][scratch->extra_counts[column]++] = {excess[bit],
-                                                                  static_cast<uint32_t>(step + bit / kPanelColumns)};
     }
+    for (; bits != 0; bits &= bits - 1) take(lowest_bit(bits), 1);
   }
   // Columns are multiplied two at a time: the shorter list of the two goes on with zeros.
   for (size_t column = 0; column < kPanelColumns; column += 2) {
