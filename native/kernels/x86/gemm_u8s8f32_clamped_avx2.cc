@@ -42,6 +42,7 @@ struct Scratch {
   alignas(64) int32_t clamped[kMaxSteps * kPanelColumns];
   alignas(64) Extra extras[kPanelColumns][kMaxSteps + 1];
   uint32_t extra_counts[kPanelColumns];
+  bool first;  // sums start at 0
   alignas(64) int32_t sums[kColumns * kRows];
 };
 
@@ -171,7 +172,8 @@ static inline void accumulate(const int32_t* rows, const Scratch& scratch, size_
   __m256i acc[kCount][kVectors];
 #pragma GCC unroll 8
   for (int i = 0; i < kCount * kVectors; ++i) {
-    acc[i / kVectors][i % kVectors] = i32_load(sums + i / kVectors * kRows + i % kVectors * 8);
+    acc[i / kVectors][i % kVectors] =
+        scratch.first ? _mm256_setzero_si256() : i32_load(sums + i / kVectors * kRows + i % kVectors * 8);
   }
 #pragma GCC unroll 4
   for (size_t step = 0; step < steps; ++step) {
@@ -308,8 +310,6 @@ static inline void run_unclamped(const GemmU8S8Args* args) {
 // False when the weights have too many extras: nothing is done then, and the stack is free again.
 static QGEMM_NOINLINE bool multiply_clamped(const GemmU8S8Args* args) {
   Scratch scratch;
-  const size_t columns = (args->n + kPanelColumns - 1) / kPanelColumns * kPanelColumns;
-  memset(scratch.sums, 0, columns * kRows * sizeof(int32_t));
   for (size_t k0 = 0; k0 < args->k; k0 += kDepth) {
     const size_t depth = args->k - k0 < kDepth ? args->k - k0 : kDepth;
     memset(scratch.limits, 0, sizeof scratch.limits);
@@ -319,6 +319,7 @@ static QGEMM_NOINLINE bool multiply_clamped(const GemmU8S8Args* args) {
     }
     pair_limits(scratch.limits, depth / 4);
     if (k0 == 0 && too_many_extras(args, depth / 4, &scratch)) return false;
+    scratch.first = k0 == 0;
     multiply_block(args, k0, depth / 4, &scratch);
   }
   finish(args, scratch);
