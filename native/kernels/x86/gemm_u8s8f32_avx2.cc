@@ -28,7 +28,7 @@ namespace {  // internal linkage: other files have functions of these names too
 
 constexpr size_t kStepBytes = 4 * kPanelColumns;               // of a panel, per four k
 constexpr size_t kLine = 64, kLines = 4 * kStepBytes / kLine;  // cache lines of a panel, per sixteen k
-constexpr size_t kAskAhead = 2048;                             // bytes
+constexpr size_t kAskAhead = 4096;                             // bytes
 constexpr size_t kColumns = 512;
 constexpr size_t kLd = kColumns + 16;  // rows of sums: a power of two would put all of them into the same cache sets
 constexpr size_t kFinishRows = 4;
@@ -171,7 +171,7 @@ struct Fetch {
 };
 
 // kCount rows x 32 columns: adds the products of `steps` * 4 (a multiple of 16) to the sums at `tile`.
-template <int kCount>
+template <int kCount, void (*kPrefetch)(const void*)>
 static inline void accumulate(const RowCodes* rows, const int8_t* b, size_t steps, int32_t* tile, size_t ld,
                               Fetch fetch) {
   const __m256i one = _mm256_set1_epi16(1);
@@ -179,7 +179,7 @@ static inline void accumulate(const RowCodes* rows, const int8_t* b, size_t step
 #pragma GCC unroll 8
   for (int i = 0; i < 4 * kCount; ++i) sums[i / 4][i % 4] = i32_load(tile + i / 4 * ld + i % 4 * 8);
   for (size_t step = 0; step < steps; step += 4) {
-    for (size_t line = 0; line < fetch.lines; ++line, fetch.at += kLine) prefetch_l2(fetch.at);
+    for (size_t line = 0; line < fetch.lines; ++line, fetch.at += kLine) kPrefetch(fetch.at);
 #pragma GCC unroll 4
     for (size_t s = step; s < step + 4; ++s) {
       __m256i w[4];
@@ -277,9 +277,10 @@ static QGEMM_NOINLINE void multiply_in_window(const GemmU8S8Args* args, int32_t*
       for (size_t k = 0; k < depth; k += kPairDepth) {
         const size_t chunk = k / kPairDepth, steps = smaller(depth - k, kPairDepth) / 4;
         const bool last = k0 + k + 4 * steps == args->k;
-        // All pairs of rows share in fetching; one row alone reads a stream.
-        size_t left = kRows > 1 ? kLines : 0;
-        Fetch fetch = {next_block(args, column, k0, depth), smaller(left, (kLines + pairs - 1) / pairs)};
+        // All pairs of rows share in fetching; one row alone asks for what it reads soon, where that pays.
+        size_t left = kRows > 1 || args->ask_ahead ? kLines : 0;
+        Fetch fetch = {kRows > 1 ? next_block(args, column, k0, depth) : panel + k * kPanelColumns + kAskAhead,
+                       smaller(left, (kLines + pairs - 1) / pairs)};
         for (size_t row = 0; row < args->m; row += 2) {
           RowCodes two[2] = {};
           const size_t count = smaller(args->m - row, 2);
@@ -290,9 +291,9 @@ static QGEMM_NOINLINE void multiply_in_window(const GemmU8S8Args* args, int32_t*
           int32_t* sums = tile + row * kLd + column;
           if (last) fetch_results(args, row, column);
           if (count == 2) {
-            accumulate<2>(two, panel + k * kPanelColumns, steps, sums, kLd, fetch);
+            accumulate<2, prefetch_l2>(two, panel + k * kPanelColumns, steps, sums, kLd, fetch);
           } else {
-            accumulate<1>(two, panel + k * kPanelColumns, steps, sums, kLd, fetch);
+            accumulate<1, kRows == 1 ? prefetch : prefetch_l2>(two, panel + k * kPanelColumns, steps, sums, kLd, fetch);
           }
           fetch.at += steps / 4 * fetch.lines * kLine;
           left -= fetch.lines;

@@ -33,6 +33,7 @@ constexpr size_t kStepBytes = 4 * kPanelColumns;  // of a panel, per four k
 constexpr size_t kMaxDepth = 1024;
 constexpr size_t kFinishRows = 8;
 constexpr size_t kLine = 64;
+constexpr size_t kAskAhead = 4096;  // bytes
 
 // Cache lines to ask for, some at a time: `bytes` (whole lines) every `stride` bytes.
 struct Ask {
@@ -207,25 +208,37 @@ void gemm_u8s8f32_32x96c4_avxvnni(const GemmU8S8Args* args) {
 
 namespace {
 
-// One row x kPanels * 16 columns...
-template <int kRowsOfOne, int kGroups>
+// One row x kGroups * 16 columns; with kAsk, what is read kAskAhead bytes later is asked for.
+template <int kGroups, bool kAsk>
+static inline void multiply_row(const GemmU8S8Args* args) {
+  constexpr int kVectors = 2 * kGroups;
+  const size_t panel_stride = args->panel_stride, depth = args->k;
+  const uint8_t* const a = args->a;
+  const int8_t* const b = args->b;
+  __m256i sums[kVectors];
+#pragma GCC unroll 8
+  for (int v = 0; v < kVectors; ++v) sums[v] = _mm256_setzero_si256();
+#pragma GCC unroll 4
+  for (size_t k = 0; k != depth; k += 4) {
+    const __m256i x = four_codes(a + k);
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) {
+      const int8_t* w = b + k * kPanelColumns + (v / 4) * panel_stride + (v % 4) * 32;
+      if (kAsk && v % 2 == 0) prefetch(w + kAskAhead);
+      dot4(sums[v], x, load_weights(w));
+    }
+  }
+  alignas(32) int32_t tile[kGroups * 16];
+#pragma GCC unroll 8
+  for (int v = 0; v < kVectors; ++v) i32_store(tile + v * 8, sums[v]);
+  epilogue_u8s8(tile, kGroups * 16, args);
+}
+
+template <int, int kGroups>
 struct RowTile {
   static void run(const GemmU8S8Args* args) {
-    constexpr int kVectors = 2 * kGroups;
-    __m256i sums[kVectors];
-#pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) sums[v] = _mm256_setzero_si256();
-    for (size_t k = 0; k < args->k; k += 4) {
-      const __m256i x = four_codes(args->a + k);
-#pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) {
-        dot4(sums[v], x, load_weights(args->b + k * kPanelColumns + (v / 4) * args->panel_stride + (v % 4) * 32));
-      }
-    }
-    alignas(32) int32_t tile[kGroups * 16];
-#pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) i32_store(tile + v * 8, sums[v]);
-    epilogue_u8s8(tile, kGroups * 16, args);
+    if (args->ask_ahead) return multiply_row<kGroups, true>(args);
+    multiply_row<kGroups, false>(args);
   }
 };
 
