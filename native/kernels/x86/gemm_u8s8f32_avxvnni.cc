@@ -1,11 +1,12 @@
-// gemm_u8s8f32_{32x96, 1x96}c4_avxvnni
+// gemm_u8s8f32_{32x96, 1x64}c4_avxvnni
 // Instructions: vpdpbusd ymm with VEX encoding (AVX-VNNI), vpbroadcastd from memory.
-// Tile in registers: 12 sums, which hide the latency of vpdpbusd (8 reach 72 % of its rate, Golden Cove): 4 rows x 24
-// columns, 3 x 32, 2 x 48, 1 x 96, and for narrow weights 6 x 16. With 3 weights and 1 activation, or the other way
-// round, all 16 registers. Per 4 steps of k: 7 loads for 12 vpdpbusd (1 row: 13).
-// 96 columns are whole numbers of all of these. Sums go on in memory, [32][96]: per chunk of k, the weights of a group
-// of columns stay in the level-1 cache while all rows meet them, and the next chunk is asked for meanwhile, some lines
-// per 64 steps. Panel: [k/4][32][4] int8; a vector is 8 columns.
+// Tile 32x96, in registers 4 rows x 24 columns and of the rows left over 3 x 32, 2 x 48 or 1 x 96: always 12 sums,
+// which hide the latency of vpdpbusd (8 reach 72 % of its rate, 10 85 %), with 3 weights and 1 activation or the other
+// way round all 16 registers. Per 4 steps of k: 7 to 13 loads for 12 vpdpbusd. Sums go on in memory, [32][96]: per 1024
+// steps of k the weights of a group of columns stay in the level-1 cache while all rows meet them. Meanwhile the next
+// weights are asked for, where they are far, and the lines of c.
+// Tile 1x64: 8 sums, weights straight from memory, which is what it waits for.
+// Panel: [k/4][32][4] int8; a vector is 8 columns.
 #include "kernels/kernel.h"
 #include "kernels/rows_of.h"
 #include "kernels/tile_switch.h"
@@ -83,7 +84,7 @@ static inline __m256i four_codes(const uint8_t* a) {
 
 static inline __m256i load_weights(const int8_t* w) { return _mm256_load_si256(reinterpret_cast<const __m256i*>(w)); }
 
-// kRowsHere rows x kVectors vectors: those at `w`, kUnit of them side by side.
+// kTileRows rows x kVectors vectors: of each of `panels` kUnit that lie side by side.
 template <int kTileRows, int kVectors, int kUnit>
 static inline __attribute__((always_inline)) void multiply(Chunk* chunk, const uint8_t* a, const int8_t* const* panels,
                                                            int32_t* tile) {
@@ -140,7 +141,7 @@ static inline __attribute__((always_inline)) void multiply(Chunk* chunk, const u
   }
 }
 
-// `rows` rows from `row` on against kVectors vectors from vector `v` on.
+// `rows` rows from `row` on against kVectors vectors from vector `v` on, kUnit of which always share a panel.
 template <int kTileRows, int kVectors, int kUnit>
 static QGEMM_NOINLINE void multiply_rows(Chunk* chunk, size_t row, size_t rows, size_t v, int32_t* tile) {
   const int8_t* w[kVectors / kUnit];
@@ -192,6 +193,7 @@ void gemm_u8s8f32_32x96c4_avxvnni(const GemmU8S8Args* args) {
   const size_t row_bytes = (args->n * (to_codes ? 1 : 4) + kLine - 1) / kLine * kLine;
   const Ask nothing(nullptr, 0, 0, 0);
   const Ask results(args->c, row_bytes, args->ldc * (to_codes ? 1 : 4), (m * row_bytes / kLine + tiles - 1) / tiles);
+  if (args->k == 0) memset(tile, 0, sizeof tile);
   for (size_t k = 0; k < args->k; k += kMaxDepth) {
     const size_t depth = smaller(args->k - k, kMaxDepth), next = k + depth, bytes = depth * kPanelColumns;
     const int8_t* wanted = args->b + (next < args->k ? next * kPanelColumns : panels * args->panel_stride);

@@ -330,7 +330,7 @@ static QGEMM_NOINLINE bool multiply_clamped(const GemmU8S8Args* args) {
 
 void gemm_u8s8f32_128x128c4_avx2(const GemmU8S8Args* args) {
   if (args->m <= kFewRows) return gemm_u8s8f32_32x512c4_avx2(args);
-  if (!multiply_clamped(args)) run_unclamped(args);
+  if (args->k == 0 || !multiply_clamped(args)) run_unclamped(args);
 }
 
 }  // namespace qgemm
