@@ -86,8 +86,7 @@ static inline __m256i load_weights(const int8_t* w) { return _mm256_load_si256(r
 
 // kTileRows rows x kVectors vectors: of each of `panels` kUnit that lie side by side.
 template <int kTileRows, int kVectors, int kUnit>
-static inline __attribute__((always_inline)) void multiply(Chunk* chunk, const uint8_t* a, const int8_t* const* panels,
-                                                           int32_t* tile) {
+static inline void multiply(Chunk* chunk, const uint8_t* a, const int8_t* const* panels, int32_t* tile) {
   constexpr int kUnits = kVectors / kUnit;
   __m256i sums[kTileRows][kVectors];
   const bool first = chunk->first;
