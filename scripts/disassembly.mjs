@@ -46,7 +46,10 @@ function callees({ name, lines }) {
   return new Set(targets.filter((target) => target !== undefined && target !== name));
 }
 
-/** Innermost loops: what lies between a jump backwards and its target, with no other such pair inside and no call. */
+/**
+ * Innermost loops: what lies between a jump backwards and its target, with no other such pair inside and no call. In one
+ * with multiplications of tiles, loops without them do not count: there the vector units finish another tile meanwhile.
+ */
 export function innermostLoops({ name, lines }) {
   const index = new Map(lines.map(({ address }, i) => [address, i]));
   const pairs = [];
@@ -57,8 +60,10 @@ export function innermostLoops({ name, lines }) {
     const to = parseInt(target[1], 16);
     if (to <= address && index.has(to)) pairs.push([index.get(to), end]);
   });
+  const hasTiles = ([a, b]) => lines.slice(a, b + 1).some(({ mnemonic }) => mnemonic.startsWith('tdpb'));
+  const counts = (inner, outer) => !hasTiles(outer) || hasTiles(inner);
   return pairs
-    .filter(([a, b]) => !pairs.some(([c, d]) => (c !== a || d !== b) && c >= a && d <= b))
+    .filter(([a, b]) => !pairs.some(([c, d]) => (c !== a || d !== b) && c >= a && d <= b && counts([c, d], [a, b])))
     .map(([a, b]) => lines.slice(a, b + 1))
     .filter((loop) => !loop.some(({ mnemonic }) => isCall(mnemonic)));
 }

@@ -53,6 +53,17 @@ const RELOCATED = `
   14:\tret
 `;
 
+// The matrix unit multiplies; a loop inside makes results of another tile meanwhile.
+const TILES = `
+0000000000000000 <tiles>:
+   0:	tileloaddt1 (%rax,%rbx,1),%tmm6
+   6:	tdpbusd %tmm6,%tmm4,%tmm0
+   c:	vmovups %zmm0,(%rcx)
+  12:	jne    c <tiles+0xc>
+  18:	jne    0 <tiles>
+  1e:	ret
+`;
+
 const onlyLoop = (text: string, name: string) => {
   const loops = innermostLoops(parseDisassembly(text).get(name)!);
   expect(loops).toHaveLength(1);
@@ -68,6 +79,12 @@ describe('npm run inspect:kernels', () => {
     const loop = onlyLoop(X86, tile);
     expect(loop[0]).toEqual({ address: 8, mnemonic: 'vpbroadcastd', operands: '(%rax),%zmm0' });
     expect(loop.at(-1)!.address).toBe(0x40);
+  });
+
+  it('takes a loop that multiplies tiles with the loops inside it', () => {
+    const loop = onlyLoop(TILES, 'tiles');
+    expect([loop[0]!.address, loop.at(-1)!.address]).toEqual([0, 0x18]);
+    expect(countLoop(loop, 'int8', false)).toMatchObject({ instruction: 'tdpbusd', instructions: 5, multiplies: 1 });
   });
 
   it('believes relocations, not the targets that objdump prints for them', () => {

@@ -186,7 +186,10 @@ CacheSizes cpu_caches() {
   return sizes;
 }
 
-bool asking_is_free() { return cpu_caches().l2 >= size_t{2} << 20; }
+bool asking_is_free() {
+  const bool client = (cpu_features() & (kAvxVnni | kAvx512Vnni)) == kAvxVnni;
+  return client || cpu_caches().l2 >= size_t{2} << 20;
+}
 
 const char* isa_tag(uint32_t feature) {
   switch (feature) {

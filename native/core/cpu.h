@@ -18,7 +18,8 @@ CacheSizes cpu_caches();
 
 /// Whether asking for weights some steps ahead costs nothing where they are near after all. CPUs differ: Emerald Rapids
 /// reads 1.1 to 2.8 times as fast from level 3 and memory when asked, Zen 4 up to a third slower with few rows. They
-/// are told apart by their level-2 caches.
+/// are told apart by their level-2 caches, and those that have AVX-VNNI and no AVX512-VNNI (Alder to Arrow Lake, Sierra
+/// Forest, some with 1.25 MiB) by that.
 bool asking_is_free();
 
 /// The tag of one feature bit, e.g. "avx512vnni"; "scalar" for 0.

@@ -51,7 +51,8 @@ class Int8Gemm {
         tiling_(make_tiling({m, w_.n, w_.padded_k(), kernel_.mr, kernel_.nr, code_row_stride(w_.k), w_.panels_bytes(),
                              takes_blocks(kernel_)})),
         value_bytes_(epilogue.output ? 1 : sizeof(float)),
-        y_is_far_(m * w_.n * value_bytes_ > cpu_caches().l2 / 2),
+        y_is_far_(m * w_.n * value_bytes_ > cpu_caches().l2 / 2 && kernel_.mr * kernel_.nr <= kLargeTile &&
+                  !takes_blocks(kernel_)),
         ask_ahead_(are_asked_for(w_.panels_bytes())),
         large_pairs_(adds_in_16_bits(kernel_) ? w_.large_pairs.get(w_) : nullptr),
         few_rows_ask_(!takes_blocks(kernel_) && m <= std::min(kernel_.mr, kFewRows) && ask_ahead_ && asking_is_free()) {
@@ -71,6 +72,7 @@ class Int8Gemm {
     args.epilogue.ld_residual = w_.n;
     args.epilogue.activation = epilogue_.activation;
     args.epilogue.output = epilogue_.output;
+    args.b_is_far = ask_ahead_;
     args.ask_ahead = takes_blocks(kernel_) ? w_.panels_bytes() > 2 * cpu_caches().l2 : few_rows_ask_;
     args.large_pairs = large_pairs_;
     for_each_tile(tiling_, block, [&](size_t row, size_t m, size_t col, size_t n) {
@@ -91,13 +93,14 @@ class Int8Gemm {
       if (w_.zero_points) args.b_zero_points = w_.zero_points + col;
       if (epilogue_.bias) args.epilogue.bias = epilogue_.bias + col;
       if (epilogue_.residual) args.epilogue.residual = epilogue_.residual + to;
-      if (y_is_far_ && !takes_blocks(kernel_)) prefetch_tile(args.c, m, w_.n * value_bytes_, n * value_bytes_);
+      if (y_is_far_) prefetch_tile(args.c, m, w_.n * value_bytes_, n * value_bytes_);
       kernel_.run(&args);
     });
   }
 
  private:
   static constexpr size_t kFewRows = 14;
+  static constexpr size_t kLargeTile = 1024;  // outputs; kernels of larger tiles ask for their lines themselves
 
   // Weights that do not come from the nearer caches are asked for one panel ahead, while the tiles of a block are at
   // the one before. Where asking is free each tile asks for an equal share without gaps, from the first tile on; the

@@ -70,8 +70,8 @@ struct LargePairs {
   size_t groups;  // of kPairColumns columns
 };
 
-/// One output tile: C[m, n] = epilogue(A[m, k] . B[k, n]) with A uint8 rows and B int8 panels. Kernels of kAmxInt8 take a
-/// whole block of any size instead, and cut it themselves.
+/// One output tile: C[m, n] = epilogue(A[m, k] . B[k, n]) with A uint8 rows and B int8 panels. Kernels of kAmxInt8 take
+/// a whole block of any size instead, and cut it themselves.
 ///
 ///   t = acc - a_zero_point[m] * column_sum[n] - b_zero_point[n] * a_row_sum[m] + k * a_zero_point[m] * b_zero_point[n]
 ///   (modulo 2^32)
@@ -88,6 +88,7 @@ struct GemmU8S8Args {
   const int8_t* next;             // null, or a panel that is wanted next: a kernel may ask for it meanwhile
   bool next_half;                 // only every other cache line of it
   size_t next_lines;              // not 0: only so many (1, 2, 4 or 8) cache lines from there in each 16 steps of k
+  bool b_is_far;                  // b does not come from the nearer caches: asking for the next weights early pays
   bool ask_ahead;                 // asking for bytes of b some steps before they are read pays here
   const LargePairs* large_pairs;  // of the matrix of b; null where nobody has looked for them
   size_t panel;                   // the matrix's panel that b is: large_pairs counts from its first one

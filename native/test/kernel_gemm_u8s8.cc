@@ -41,7 +41,7 @@ class Checker {
     args.m = c.m;
     args.n = c.n;
     args.k = c.k;
-    args.logical_k = static_cast<uint32_t>(random_.integer(c.k - kPaddedK + 1, c.k));
+    args.logical_k = static_cast<uint32_t>(c.k == 0 ? 0 : random_.integer(c.k - kPaddedK + 1, c.k));
     const size_t extra = c.strides ? size_t{kPaddedK} : 0;
     args.lda = c.k + extra;
     args.panel_stride = kPanelColumns * (c.k + extra);
@@ -56,6 +56,7 @@ class Checker {
     if (random_.chance(2)) args.next = args.b;
     args.next_half = random_.chance(2);
     args.next_lines = random_.chance(2) ? 0 : 1 + random_.bits() % 8;
+    args.b_is_far = random_.chance(2);
     args.ask_ahead = random_.chance(3);
     if (columns < kPanelColumns && random_.chance(2)) args.b += (kPanelColumns - columns) * 4;  // a panel's second half
     if (c.float_output) {
@@ -249,7 +250,7 @@ void check_gemm_u8s8(const Kernel<GemmU8S8Fn>& kernel) {
                 kActivations[random.bits() % std::size(kActivations)]};
   };
   const auto check_depths = [&](size_t m, size_t n) {
-    for (size_t k = kPaddedK; k <= kMaxK; k += kPaddedK) {
+    for (size_t k = 0; k <= kMaxK; k += kPaddedK) {
       if (slow_cpu() && !random.chance(4)) continue;
       for (const Fill fill : {Fill::random, Fill::corners, Fill::bell, Fill::window}) checker.check(any(fill, m, n, k));
     }

@@ -205,13 +205,10 @@ static void multiply(const Part& part, Finished* before) {
   }
 }
 
-using Multiply = void (*)(const Part&, Finished*);
-
-static Multiply multiply_of(size_t row_tiles, size_t columns) {
-  if (row_tiles == 1) {
-    return columns > kPanelColumns ? multiply<1, 4> : columns > kTileColumns ? multiply<1, 2> : multiply<1, 1>;
-  }
-  return columns > kTileColumns ? multiply<2, 2> : multiply<2, 1>;
+static inline void multiply(size_t row_tiles, size_t columns, const Part& part, Finished* before) {
+  if (row_tiles == 2) return columns > kTileColumns ? multiply<2, 2>(part, before) : multiply<2, 1>(part, before);
+  if (columns > kPanelColumns) return multiply<1, 4>(part, before);
+  return columns > kTileColumns ? multiply<1, 2>(part, before) : multiply<1, 1>(part, before);
 }
 
 static inline size_t row_of_sums(size_t columns) {
@@ -289,7 +286,7 @@ void gemm_u8s8f32_32x32c4_amxint8(const GemmU8S8Args* args) {
           part.ahead = reinterpret_cast<const char*>(part.b) +
                        (plan.pairs == 1 ? kAskAhead : plan.group * args->panel_stride + first_line * kCacheLine);
           part.sums = sums[(slot + panel - first) % kSlots];
-          multiply_of(row_tiles, columns)(part, &finished);
+          multiply(row_tiles, columns, part, &finished);
           if (k + depth < args->k) continue;
           finished.ld = row_of_sums(columns);
           finished.sums = part.sums + (row - start) * finished.ld;

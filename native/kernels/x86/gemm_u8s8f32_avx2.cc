@@ -10,7 +10,7 @@
 // Where nobody has looked for large pairs, or many codes lie outside the window: nibbles_avx2.inc.
 // Tile: 2 rows x 32 columns in registers: 8 sums, 4 weights, activations, product, ones; one row: 4 sums. Sums go on
 // in memory, [32][512]. Per 768 steps of k the rows are cut once, and each panel's 24 KiB stay in the level-1 cache
-// while all pairs of rows meet them; the first pair fetches the next ones. One row: 4608 steps, so that panels are read
+// while all pairs of rows meet them and fetch the next ones, each a share. One row: 4608 steps, so that panels are read
 // as a stream. Panel: [k/4][32][4] int8; a vector is 8 columns. Up to 150 KiB of stack.
 #include "kernels/bits.h"
 #include "kernels/kernel.h"
@@ -26,7 +26,9 @@ extern void gemm_u8s8f32_1x512c4_avx2(const GemmU8S8Args* args);
 
 namespace {  // internal linkage: other files have functions of these names too
 
-constexpr size_t kStepBytes = 4 * kPanelColumns;  // of a panel, per four k
+constexpr size_t kStepBytes = 4 * kPanelColumns;               // of a panel, per four k
+constexpr size_t kLine = 64, kLines = 4 * kStepBytes / kLine;  // cache lines of a panel, per sixteen k
+constexpr size_t kAskAhead = 4096;                             // bytes
 constexpr size_t kColumns = 512;
 constexpr size_t kLd = kColumns + 16;  // rows of sums: a power of two would put all of them into the same cache sets
 constexpr size_t kFinishRows = 4;
@@ -162,20 +164,22 @@ struct RowCodes {
   const Extra *extras, *extras_end;
 };
 
-// kCount rows x 32 columns: adds the products of `steps` * 4 (a multiple of 16) to the sums at `tile`. What lies at
-// `next` in the same order is fetched; null: nothing.
-template <int kCount>
+// Bytes to fetch: `lines` cache lines for every four steps of k.
+struct Fetch {
+  const int8_t* at;
+  size_t lines;
+};
+
+// kCount rows x 32 columns: adds the products of `steps` * 4 (a multiple of 16) to the sums at `tile`.
+template <int kCount, void (*kPrefetch)(const void*)>
 static inline void accumulate(const RowCodes* rows, const int8_t* b, size_t steps, int32_t* tile, size_t ld,
-                              const int8_t* next) {
+                              Fetch fetch) {
   const __m256i one = _mm256_set1_epi16(1);
   __m256i sums[kCount][4];
 #pragma GCC unroll 8
   for (int i = 0; i < 4 * kCount; ++i) sums[i / 4][i % 4] = i32_load(tile + i / 4 * ld + i % 4 * 8);
   for (size_t step = 0; step < steps; step += 4) {
-    if (next != nullptr) {
-#pragma GCC unroll 8
-      for (size_t line = 0; line < 8; ++line) prefetch_l2(next + step * kStepBytes + 64 * line);
-    }
+    for (size_t line = 0; line < fetch.lines; ++line, fetch.at += kLine) kPrefetch(fetch.at);
 #pragma GCC unroll 4
     for (size_t s = step; s < step + 4; ++s) {
       __m256i w[4];
@@ -250,10 +254,21 @@ static inline const int8_t* next_block(const GemmU8S8Args* args, size_t column, 
   return args->b + (k1 < args->k ? k1 * kPanelColumns : (panel + 1) * args->panel_stride);
 }
 
+// Asks for the lines of c that two rows and a panel end up in.
+static inline void fetch_results(const GemmU8S8Args* args, size_t row, size_t column) {
+  if (args->epilogue.output != nullptr) return;
+  const char* c = static_cast<const char*>(args->c) + (row * args->ldc + column) * sizeof(float);
+  for (size_t i = 0; i < 2; ++i, c += args->ldc * sizeof(float)) {
+    prefetch_l2(c);
+    prefetch_l2(c + kLine);
+  }
+}
+
 // tile[m, n] += (a within the window, and what was cut off) . b
 template <size_t kRows, size_t kDepth>
 static QGEMM_NOINLINE void multiply_in_window(const GemmU8S8Args* args, int32_t* tile) {
   CutRows<kRows, kDepth> rows;
+  const size_t pairs = (args->m + 1) / 2;
   for (size_t k0 = 0; k0 < args->k; k0 += kDepth) {
     const size_t depth = smaller(args->k - k0, kDepth);
     cut_rows(args, k0, depth, &rows);
@@ -261,7 +276,11 @@ static QGEMM_NOINLINE void multiply_in_window(const GemmU8S8Args* args, int32_t*
       const int8_t* panel = args->b + column / kPanelColumns * args->panel_stride + k0 * kPanelColumns;
       for (size_t k = 0; k < depth; k += kPairDepth) {
         const size_t chunk = k / kPairDepth, steps = smaller(depth - k, kPairDepth) / 4;
-        const int8_t* next = kRows == 1 ? nullptr : next_block(args, column, k0, depth);
+        const bool last = k0 + k + 4 * steps == args->k;
+        // All pairs of rows share in fetching; one row alone asks for what it reads soon, where that pays.
+        size_t left = kRows > 1 || args->ask_ahead ? kLines : 0;
+        Fetch fetch = {kRows > 1 ? next_block(args, column, k0, depth) : panel + k * kPanelColumns + kAskAhead,
+                       smaller(left, (kLines + pairs - 1) / pairs)};
         for (size_t row = 0; row < args->m; row += 2) {
           RowCodes two[2] = {};
           const size_t count = smaller(args->m - row, 2);
@@ -270,12 +289,15 @@ static QGEMM_NOINLINE void multiply_in_window(const GemmU8S8Args* args, int32_t*
             two[i] = {rows.codes[row + i] + k, rows.extras + ends[0], rows.extras + ends[1]};
           }
           int32_t* sums = tile + row * kLd + column;
+          if (last) fetch_results(args, row, column);
           if (count == 2) {
-            accumulate<2>(two, panel + k * kPanelColumns, steps, sums, kLd, next);
+            accumulate<2, prefetch_l2>(two, panel + k * kPanelColumns, steps, sums, kLd, fetch);
           } else {
-            accumulate<1>(two, panel + k * kPanelColumns, steps, sums, kLd, next);
+            accumulate<1, kRows == 1 ? prefetch : prefetch_l2>(two, panel + k * kPanelColumns, steps, sums, kLd, fetch);
           }
-          next = nullptr;
+          fetch.at += steps / 4 * fetch.lines * kLine;
+          left -= fetch.lines;
+          fetch.lines = smaller(fetch.lines, left);
         }
       }
     }

@@ -26,7 +26,7 @@ constexpr size_t kGroupRows = 32;
 constexpr size_t kUnclampedRows = 32;
 constexpr size_t kDepth = 384;
 constexpr size_t kMaxSteps = kDepth / 4;
-constexpr size_t kStepBytes = 4 * kPanelColumns;
+constexpr size_t kStepBytes = 4 * kPanelColumns, kLine = 64;
 constexpr size_t kFewRows = 16;   // for so few, clamping costs more than it saves
 constexpr size_t kMaxExtras = 4;  // one of so many steps; with more, the other kernel is faster
 
@@ -40,8 +40,9 @@ struct Scratch {
   alignas(64) int32_t rows[kRows / kGroupRows][kMaxSteps * kGroupRows];  // a group of V * 8 rows: [step][V * 8]
   alignas(64) int32_t limits[kMaxSteps];                                 // two int16: see pair_limits
   alignas(64) int32_t clamped[kMaxSteps * kPanelColumns];
-  alignas(64) Extra extras[kPanelColumns][kMaxSteps];
+  alignas(64) Extra extras[kPanelColumns][kMaxSteps + 1];
   uint32_t extra_counts[kPanelColumns];
+  bool first;  // sums start at 0
   alignas(64) int32_t sums[kColumns * kRows];
 };
 
@@ -138,12 +139,18 @@ static inline void clamp_panel(const int8_t* b, size_t steps, Scratch* scratch) 
     const uint32_t high = clamp_step(b + (step + 1) * kStepBytes, scratch->limits[step + 1], clamped + kPanelColumns,
                                      excess + kPanelColumns);
     uint64_t bits = low | static_cast<uint64_t>(high) << 32;
-    while (bits != 0) {
-      const size_t bit = lowest_bit(bits), column = bit % kPanelColumns;
+    const auto take = [&](size_t bit, uint32_t count) {
+      const size_t column = bit % kPanelColumns;
+      scratch->extras[column][scratch->extra_counts[column]] = {excess[bit],
+                                                                static_cast<uint32_t>(step + bit / kPanelColumns)};
+      scratch->extra_counts[column] += count;
+    };
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      take(lowest_bit(bits | uint64_t{1} << 63), bits != 0);
       bits &= bits - 1;
-      scratch->extras[column][scratch->extra_counts[column]++] = {excess[bit],
-                                                                  static_cast<uint32_t>(step + bit / kPanelColumns)};
     }
+    for (; bits != 0; bits &= bits - 1) take(lowest_bit(bits), 1);
   }
   // Columns are multiplied two at a time: the shorter list of the two goes on with zeros.
   for (size_t column = 0; column < kPanelColumns; column += 2) {
@@ -165,7 +172,8 @@ static inline void accumulate(const int32_t* rows, const Scratch& scratch, size_
   __m256i acc[kCount][kVectors];
 #pragma GCC unroll 8
   for (int i = 0; i < kCount * kVectors; ++i) {
-    acc[i / kVectors][i % kVectors] = i32_load(sums + i / kVectors * kRows + i % kVectors * 8);
+    acc[i / kVectors][i % kVectors] =
+        scratch.first ? _mm256_setzero_si256() : i32_load(sums + i / kVectors * kRows + i % kVectors * 8);
   }
 #pragma GCC unroll 4
   for (size_t step = 0; step < steps; ++step) {
@@ -198,16 +206,30 @@ static inline void accumulate(const int32_t* rows, const Scratch& scratch, size_
   }
 }
 
-// A group of rows against a panel. `next` (may be null): a block of weights of the same size to fetch meanwhile.
+// What is fetched while a group of rows meets a panel, sixteen times some: a share of the next weights, and lines of c.
+struct Fetch {
+  const int8_t* weights;
+  size_t weight_lines;
+  const char* c;  // null: not yet
+  size_t c_stride;
+
+  inline void some() {
+    for (size_t i = 0; i < weight_lines; ++i, weights += kLine) prefetch_l2(weights);
+    if (c == nullptr) return;
+    for (size_t row = 0; row < kGroupRows / 16; ++row, c += c_stride) {
+      prefetch_l2(c);
+      prefetch_l2(c + kLine);
+    }
+  }
+};
+
+// A group of rows against a panel.
 template <int kVectors, int kCount>
 static inline void multiply_panel(const int32_t* rows, const Scratch& scratch, size_t steps, int32_t* sums,
-                                  const int8_t* next) {
-  const size_t share = next == nullptr ? 0 : steps * kStepBytes / kPanelColumns * kCount;
+                                  Fetch* fetch) {
   for (size_t column = 0; column < kPanelColumns; column += kCount) {
+    for (int i = 0; i < kCount; i += 2) fetch->some();
     accumulate<kVectors, kCount>(rows, scratch, column, steps, sums + column * kRows);
-    for (size_t i = 0; i < share; i += 64) {
-      prefetch_l2(next + column / kCount * share + i);
-    }
   }
 }
 
@@ -228,24 +250,27 @@ static inline void multiply_block(const GemmU8S8Args* args, size_t k0, size_t st
   for (size_t column = 0; column < args->n; column += kPanelColumns) {
     const int8_t* panel = args->b + column / kPanelColumns * args->panel_stride + k0 * kPanelColumns;
     clamp_panel(panel, steps, scratch);
-    const int8_t* next = next_block(args, panel, column, k0, steps);
+    const size_t groups = (args->m + kGroupRows - 1) / kGroupRows, lines = steps * kStepBytes / kLine;
+    const bool last = k0 + 4 * steps == args->k && args->epilogue.output == nullptr;
+    Fetch fetch = {next_block(args, panel, column, k0, steps), (lines / 16 + groups - 1) / groups, nullptr,
+                   args->ldc * sizeof(float)};
     for (size_t row = 0; row < args->m; row += kGroupRows) {
       const int32_t* rows = scratch->rows[row / kGroupRows];
       int32_t* sums = scratch->sums + column * kRows + row;
+      if (last) fetch.c = static_cast<const char*>(args->c) + (row * args->ldc + column) * sizeof(float);
       switch (vectors_of_group(args->m - row)) {
         case 4:
-          multiply_panel<4, 2>(rows, *scratch, steps, sums, next);
+          multiply_panel<4, 2>(rows, *scratch, steps, sums, &fetch);
           break;
         case 3:
-          multiply_panel<3, 2>(rows, *scratch, steps, sums, next);
+          multiply_panel<3, 2>(rows, *scratch, steps, sums, &fetch);
           break;
         case 2:
-          multiply_panel<2, 4>(rows, *scratch, steps, sums, next);
+          multiply_panel<2, 4>(rows, *scratch, steps, sums, &fetch);
           break;
         default:
-          multiply_panel<1, 8>(rows, *scratch, steps, sums, next);
+          multiply_panel<1, 8>(rows, *scratch, steps, sums, &fetch);
       }
-      next = nullptr;
     }
   }
 }
@@ -285,8 +310,6 @@ static inline void run_unclamped(const GemmU8S8Args* args) {
 // False when the weights have too many extras: nothing is done then, and the stack is free again.
 static QGEMM_NOINLINE bool multiply_clamped(const GemmU8S8Args* args) {
   Scratch scratch;
-  const size_t columns = (args->n + kPanelColumns - 1) / kPanelColumns * kPanelColumns;
-  memset(scratch.sums, 0, columns * kRows * sizeof(int32_t));
   for (size_t k0 = 0; k0 < args->k; k0 += kDepth) {
     const size_t depth = args->k - k0 < kDepth ? args->k - k0 : kDepth;
     memset(scratch.limits, 0, sizeof scratch.limits);
@@ -296,6 +319,7 @@ static QGEMM_NOINLINE bool multiply_clamped(const GemmU8S8Args* args) {
     }
     pair_limits(scratch.limits, depth / 4);
     if (k0 == 0 && too_many_extras(args, depth / 4, &scratch)) return false;
+    scratch.first = k0 == 0;
     multiply_block(args, k0, depth / 4, &scratch);
   }
   finish(args, scratch);
@@ -306,7 +330,7 @@ static QGEMM_NOINLINE bool multiply_clamped(const GemmU8S8Args* args) {
 
 void gemm_u8s8f32_128x128c4_avx2(const GemmU8S8Args* args) {
   if (args->m <= kFewRows) return gemm_u8s8f32_32x512c4_avx2(args);
-  if (!multiply_clamped(args)) run_unclamped(args);
+  if (args->k == 0 || !multiply_clamped(args)) run_unclamped(args);
 }
 
 }  // namespace qgemm
