@@ -6,6 +6,7 @@
 #include "bench/values.h"
 #include "core/cpu.h"
 #include "core/dispatch.h"
+#include "core/prepared_rows.h"
 #include "core/reference.h"
 
 namespace qgemm {
@@ -65,13 +66,15 @@ struct QuantizeRow : Matrix {
   static void oracle(QuantizeRowArgs* args) { reference::quantize_row(args); }
   void each(Fn run) {
     sum = 0;
+    QuantizeRowArgs args = {};
+    args.k = k;
+    args.padded_k = round_up(k, kPaddedK);
     for (size_t i = 0; i < m; ++i) {
-      QuantizeRowArgs args = {};
       args.x = x.data() + i * k;
-      args.k = k;
-      args.padded_k = round_up(k, kPaddedK);
       args.q = codes.data() + i * args.padded_k;
+      args.next = i + 1 < m && k <= kShortRow ? args.x + k : nullptr;
       run(&args);
+      args.scanned = args.next != nullptr;
       sum += static_cast<double>(args.scale) + args.zero_point;
     }
   }

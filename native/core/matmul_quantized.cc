@@ -128,13 +128,15 @@ class Batch {
     const size_t k = shape_.k;
     const QuantizeRowFn run = choose_quantize_row(dispatch_config()).run;
     const size_t end = std::min((piece + 1) * rows_per_piece_, shape_.m);
+    QuantizeRowArgs args = {};
+    args.k = k;
+    args.padded_k = padded_k_;
     for (size_t row = piece * rows_per_piece_; row < end; ++row) {
-      QuantizeRowArgs args = {};
       args.x = a_ + ((first_ + index) * shape_.m + row) * k;
-      args.k = k;
-      args.padded_k = padded_k_;
       args.q = out.q + row * lda_;
+      args.next = row + 1 < end && k <= kShortRow ? args.x + k : nullptr;
       run(&args);
+      args.scanned = args.next != nullptr;
       out.a_scales[row] = args.scale;
       out.a_zeros[row] = args.zero_point;
     }

@@ -22,20 +22,27 @@ struct QuantizeContext {
   std::atomic<bool> finite{true};
 };
 
-void quantize_dynamic(QuantizeContext* context, size_t row, uint8_t* q) {
+void quantize_dynamic(QuantizeContext* context, size_t first, size_t last) {
+  const size_t k = context->scheme->k;
   QuantizeRowArgs args = {};
-  args.k = context->scheme->k;
-  args.x = context->x + row * args.k;
-  args.padded_k = round_up(args.k, kPaddedK);
+  args.k = k;
+  args.padded_k = round_up(k, kPaddedK);
   args.range = context->scheme->range;
   args.want_row_sum = context->scheme->row_sums;
-  args.q = q;
-  context->dynamic_row(&args);
   PreparedRows* out = context->out;
-  out->scales[row] = args.scale;
-  out->zero_points[row] = args.zero_point;
-  out->row_sums[row] = args.row_sum;
-  if (args.non_finite) context->finite.store(false, std::memory_order_relaxed);
+  bool finite = true;
+  for (size_t row = first; row < last; ++row) {
+    args.x = context->x + row * k;
+    args.q = out->q + row * out->lda;
+    args.next = row + 1 < last && k <= kShortRow ? args.x + k : nullptr;
+    context->dynamic_row(&args);
+    args.scanned = args.next != nullptr;
+    out->scales[row] = args.scale;
+    out->zero_points[row] = args.zero_point;
+    out->row_sums[row] = args.row_sum;
+    finite &= !args.non_finite;
+  }
+  if (!finite) context->finite.store(false, std::memory_order_relaxed);
 }
 
 void quantize_static(const QuantizeContext& context, size_t row, uint8_t* q) {
@@ -62,14 +69,8 @@ void quantize_task(void* opaque, size_t task) {
   PreparedRows* out = context->out;
   const size_t first = task * context->rows_per_task;
   const size_t last = std::min(out->m, first + context->rows_per_task);
-  for (size_t row = first; row < last; ++row) {
-    uint8_t* q = out->q + row * out->lda;
-    if (context->scheme->is_static) {
-      quantize_static(*context, row, q);
-    } else {
-      quantize_dynamic(context, row, q);
-    }
-  }
+  if (!context->scheme->is_static) return quantize_dynamic(context, first, last);
+  for (size_t row = first; row < last; ++row) quantize_static(*context, row, out->q + row * out->lda);
 }
 
 bool allocate(const InputScheme& scheme, size_t m, PreparedRows* out) {

@@ -55,6 +55,9 @@ struct PreparedRows {
   float* values = nullptr;  // float32 weights: blocks [k, mr] for the kernel that multiplies m rows
 };
 
+/// Rows up to this length lie in the level-1 cache two at a time: the next one is looked at while one is quantized.
+constexpr size_t kShortRow = 2048;
+
 /// Elements from which on several threads prepare rows together: below some ten microseconds of work it does not pay.
 constexpr size_t kParallelPreparation = size_t{1} << 16;
 

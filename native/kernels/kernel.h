@@ -137,6 +137,10 @@ enum class RowRange : uint32_t { asymmetric = 0, symmetric = 1 };
 ///   symmetric:  scale = max(amax/127, 2^-126); q = clamp(rne(x * (1/scale)), -127, 127) + 128; zp = 128
 ///
 /// Ranges are over the finite values; +Inf gives the largest code, -Inf the smallest, NaN the zero point.
+struct RowScan {
+  float lo, hi;     // range of the finite values, 0 included
+  bool non_finite;  // the row holds NaN or an infinity
+};
 struct QuantizeRowArgs {
   const float* x;  // [k]
   size_t k;
@@ -144,6 +148,9 @@ struct QuantizeRowArgs {
   RowRange range;
   const float* fixed_range;  // [lo, hi] with lo <= 0 <= hi to use instead of the row's own; null: find it
   bool want_row_sum;
+  const float* next;   // null, or a row [k] that is quantized next: it is looked at meanwhile
+  bool scanned;        // x was `next` before: `scan` holds what was found
+  RowScan scan;        // in, if `scanned`; out, if `next`: of that row
   uint8_t* q;          // has room for k rounded up to 64
   float scale;         // out
   int32_t zero_point;  // out

@@ -55,6 +55,21 @@ float value(Row row, Random& random) {
   }
 }
 
+// What the kernel finds in a row that comes next, while it quantizes another one.
+RowScan scan_before(const Kernel<QuantizeRowFn>& kernel, const float* next, size_t k, bool* scanned) {
+  std::vector<float> before(k, 1.0f);
+  std::vector<uint8_t> q(round_up(k, kPaddedK));
+  QuantizeRowArgs args{};
+  args.x = before.data();
+  args.k = k;
+  args.padded_k = q.size();
+  args.q = q.data();
+  args.next = next;
+  kernel.run(&args);
+  *scanned = true;
+  return args.scan;
+}
+
 }  // namespace
 
 void check_quantize_row(const Kernel<QuantizeRowFn>& kernel) {
@@ -80,6 +95,7 @@ void check_quantize_row(const Kernel<QuantizeRowFn>& kernel) {
         args.padded_k = round_up(k, kPaddedK);
         args.range = range;
         args.want_row_sum = k % 5 != 0;
+        if (random.chance(2)) args.scan = scan_before(kernel, row, k, &args.scanned);
         if (variant >= 2) args.fixed_range = fixed_range;
         QuantizeRowArgs oracle = args;
         args.q = q.take(args.padded_k);
