@@ -44,8 +44,9 @@ struct TilingRequest {
 
 /// A task below this many multiply-adds costs more to hand out than to do (some microseconds).
 constexpr size_t kMinTask = size_t{1} << 19;
-/// The matrix unit does some times as much in that time.
-constexpr size_t kMinBlockTask = 8 * kMinTask;
+/// The matrix unit does many times as much in that time, and takes as long to read a weight as to multiply some rows by
+/// it.
+constexpr size_t kMinBlockTask = 16 * kMinTask, kRowsOfReading = 16;
 
 inline size_t min_task(const TilingRequest& r) { return r.takes_blocks ? kMinBlockTask : kMinTask; }
 
@@ -82,7 +83,8 @@ inline Tiling make_tiling(const TilingRequest& r) {
 
   // Few rows take as long as reading the weights does: a byte counts as much as a multiply-add.
   const size_t bytes_per_weight = r.weights_bytes / std::max(round_up(r.n, kPanelColumns) * r.k, size_t{1});
-  const size_t rows = std::max(std::min(r.m, tiling.block_rows), bytes_per_weight);
+  const size_t rows =
+      std::max({std::min(r.m, tiling.block_rows), bytes_per_weight, r.takes_blocks ? kRowsOfReading : size_t{1}});
   tiling.group_columns = group_columns(r, std::max(rows * r.k, size_t{1}), threads, tiling.row_blocks >= threads);
   tiling.column_groups = (r.n + tiling.group_columns - 1) / tiling.group_columns;
   if (r.takes_blocks) {
