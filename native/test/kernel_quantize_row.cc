@@ -57,12 +57,12 @@ float value(Row row, Random& random) {
 
 // What the kernel finds in a row that comes next, while it quantizes another one.
 RowScan scan_before(const Kernel<QuantizeRowFn>& kernel, const float* next, size_t k, bool* scanned) {
-  std::vector<float> before(k, 1.0f);
-  std::vector<uint8_t> q(round_up(k, kPaddedK));
+  std::vector<float> before(k + 1, 1.0f);
+  std::vector<uint8_t> q(round_up(k + 1, kPaddedK));
   QuantizeRowArgs args{};
   args.x = before.data();
   args.k = k;
-  args.padded_k = q.size();
+  args.padded_k = round_up(k, kPaddedK);
   args.q = q.data();
   args.next = next;
   kernel.run(&args);
