@@ -130,6 +130,12 @@ using GemmF32Fn = void (*)(const GemmF32Args*);
 
 enum class RowRange : uint32_t { asymmetric = 0, symmetric = 1 };
 
+/// What there is to know of a row before its values become codes.
+struct RowScan {
+  float lo, hi;     // range of the finite values, 0 included
+  bool non_finite;  // the row holds NaN or an infinity
+};
+
 /// Quantizes one row of activations to uint8 (docs/quantization.md, "Activations").
 ///
 ///   asymmetric: lo = min(0, min x), hi = max(0, max x); scale = max(hi/255 - lo/255, 2^-126);
@@ -137,10 +143,6 @@ enum class RowRange : uint32_t { asymmetric = 0, symmetric = 1 };
 ///   symmetric:  scale = max(amax/127, 2^-126); q = clamp(rne(x * (1/scale)), -127, 127) + 128; zp = 128
 ///
 /// Ranges are over the finite values; +Inf gives the largest code, -Inf the smallest, NaN the zero point.
-struct RowScan {
-  float lo, hi;     // range of the finite values, 0 included
-  bool non_finite;  // the row holds NaN or an infinity
-};
 struct QuantizeRowArgs {
   const float* x;  // [k]
   size_t k;

@@ -43,6 +43,44 @@ QGEMM_TEST(threads_get_equal_shares_of_few_columns) {
   EXPECT(small.tasks() == 1, "1x384x384 is not worth handing out, and has %zu tasks", small.tasks());
 }
 
+// A kernel that takes blocks: the matrix unit's, with its register tile of 32 x 32.
+Tiling blocks(size_t threads, size_t m, size_t n, size_t k) {
+  ThreadPool::instance().set_num_threads(threads);
+  return make_tiling({m, n, k, 32, 32, k, n * k, true});
+}
+
+QGEMM_TEST(whole_blocks_are_one_call_each) {
+  for (const size_t threads : {1, 2, 3, 16}) {
+    for (const size_t m : {3, 33, 300, 2000}) {
+      for (const size_t n : {1, 384, 1000, 4096}) {
+        const Tiling t = blocks(threads, m, n, 768);
+        size_t calls = 0, outputs = 0;
+        for (size_t i = 0; i < t.tasks(); ++i) {
+          for_each_tile(t, t.block(i), [&](size_t, size_t rows, size_t, size_t columns) {
+            ++calls;
+            outputs += rows * columns;
+          });
+        }
+        EXPECT(calls == t.tasks(), "threads=%zu m=%zu n=%zu: %zu calls for %zu blocks", threads, m, n, calls,
+               t.tasks());
+        EXPECT(outputs == m * n, "threads=%zu m=%zu n=%zu: %zu outputs", threads, m, n, outputs);
+      }
+    }
+  }
+}
+
+QGEMM_TEST(the_matrix_unit_shares_what_takes_longer_than_sharing) {
+  EXPECT(blocks(1, 64, 4096, 768).column_groups == 1, "one thread cuts columns into %zu groups",
+         blocks(1, 64, 4096, 768).column_groups);
+  // Five and ten microseconds of work.
+  EXPECT(blocks(2, 16, 384, 384).tasks() == 1, "16x384x384 has %zu tasks", blocks(2, 16, 384, 384).tasks());
+  EXPECT(blocks(2, 16, 768, 768).tasks() == 1, "16x768x768 has %zu tasks", blocks(2, 16, 768, 768).tasks());
+  // Few rows, but weights that one level-2 cache does not hold and two do.
+  for (const size_t m : {3, 4, 16}) {
+    EXPECT(blocks(2, m, 3072, 768).tasks() >= 2, "%zux768x3072 has %zu tasks", m, blocks(2, m, 3072, 768).tasks());
+  }
+}
+
 }  // namespace
 }  // namespace test
 }  // namespace qgemm

@@ -11,6 +11,7 @@
 #include "kernels/kernel.h"
 #include "kernels/rows_of.h"
 #include "kernels/vec/avx512.h"
+#include "kernels/x86/ask_next.h"
 #include "kernels/activations.inc"
 #include "kernels/epilogue.inc"
 #include "kernels/tile_switch.h"
@@ -41,17 +42,13 @@ struct AnyTile {
     const float* a = args->a;
     const float* b = args->b;
     const char* next = args->next;
-    const size_t panel_stride = args->panel_stride, quarter = args->next_quarter;
+    const size_t panel_stride = args->panel_stride;
     const float* const end = b + args->k * kPanelColumns;
     while (b != end) {
       const float* stop = end;
       if (kAsk == kNext && next != nullptr) {
-        const int lines = args->next_all ? 2 : 1;
-        for (int line = 0; line < lines; ++line, next += 64) {
-#pragma GCC unroll 4
-          for (int i = 0; i < 4; ++i) _mm_prefetch(next + i * quarter, _MM_HINT_T1);
-        }
-        if (end - b > ptrdiff_t{4 * kPanelColumns}) stop = b + 4 * kPanelColumns;
+        next = ask_for_next(args, next);
+        if (end - b > ptrdiff_t{kStepsOfAsking * kPanelColumns}) stop = b + kStepsOfAsking * kPanelColumns;
       }
       do {
         if (kAsk == kAhead) {
