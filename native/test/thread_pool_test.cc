@@ -137,29 +137,9 @@ struct CountingJob : ThreadPool::Job {
   std::atomic<int>* elsewhere;
 };
 
-QGEMM_TEST(jobs_run_on_other_threads) {
-  pool().set_num_threads(2);
-  std::atomic<int> done{0}, elsewhere{0};
-  constexpr int kJobs = 200;
-  std::vector<CountingJob> jobs(kJobs);
-  for (CountingJob& job : jobs) {
-    job.done = &done;
-    job.elsewhere = &elsewhere;
-    job.caller = std::this_thread::get_id();
-    job.run = [](ThreadPool::Job* base) {
-      auto* self = static_cast<CountingJob*>(base);
-      if (std::this_thread::get_id() != self->caller) ++*self->elsewhere;
-      Counts counts(8);
-      pool().parallel_for(8, Counts::add, &counts);
-      if (counts.all_are(1)) ++*self->done;
-    };
-    EXPECT(pool().submit(&job), "submit found no thread");
-  }
-  EXPECT(wait_until(done, kJobs), "%d of %d jobs were done", done.load(), kJobs);
-  EXPECT(elsewhere == kJobs, "%d of %d jobs ran on another thread", elsewhere.load(), kJobs);
-}
-
 QGEMM_TEST(a_withdrawn_job_never_runs) {
+  // Before any test that submits jobs to more threads: a thread that such a test had summoned could come late, take the
+  // blocker, and so leave the one thread of this test free to run the jobs.
   pool().set_num_threads(1);
   struct Blocker : ThreadPool::Job {
     std::atomic<int> state{0};  // 1: running, 2: may end, 3: over
@@ -189,6 +169,28 @@ QGEMM_TEST(a_withdrawn_job_never_runs) {
   blocker.state = 2;
   EXPECT(wait_until(done, 2), "%d of the 2 jobs that were left ran", done.load());
   EXPECT(wait_until(blocker.state, 3), "the first job did not end");
+}
+
+QGEMM_TEST(jobs_run_on_other_threads) {
+  pool().set_num_threads(2);
+  std::atomic<int> done{0}, elsewhere{0};
+  constexpr int kJobs = 200;
+  std::vector<CountingJob> jobs(kJobs);
+  for (CountingJob& job : jobs) {
+    job.done = &done;
+    job.elsewhere = &elsewhere;
+    job.caller = std::this_thread::get_id();
+    job.run = [](ThreadPool::Job* base) {
+      auto* self = static_cast<CountingJob*>(base);
+      if (std::this_thread::get_id() != self->caller) ++*self->elsewhere;
+      Counts counts(8);
+      pool().parallel_for(8, Counts::add, &counts);
+      if (counts.all_are(1)) ++*self->done;
+    };
+    EXPECT(pool().submit(&job), "submit found no thread");
+  }
+  EXPECT(wait_until(done, kJobs), "%d of %d jobs were done", done.load(), kJobs);
+  EXPECT(elsewhere == kJobs, "%d of %d jobs ran on another thread", elsewhere.load(), kJobs);
 }
 
 QGEMM_TEST(tasks_run_with_the_default_floating_point_environment) {
