@@ -72,7 +72,7 @@ struct QuantizeRow : Matrix {
     for (size_t i = 0; i < m; ++i) {
       args.x = x.data() + i * k;
       args.q = codes.data() + i * args.padded_k;
-      args.next = i + 1 < m && k <= kShortRow ? args.x + k : nullptr;
+      look_ahead(m - i - 1, &args);
       run(&args);
       args.scanned = args.next != nullptr;
       sum += static_cast<double>(args.scale) + args.zero_point;

@@ -186,10 +186,15 @@ CacheSizes cpu_caches() {
   return sizes;
 }
 
+// As Intel's servers have it since Sapphire Rapids.
+static bool has_server_level_2() { return cpu_caches().l2 >= size_t{2} << 20; }
+
 bool asking_is_free() {
   const bool client = (cpu_features() & (kAvxVnni | kAvx512Vnni)) == kAvxVnni;
-  return client || cpu_caches().l2 >= size_t{2} << 20;
+  return client || has_server_level_2();
 }
+
+bool loads_are_scarce() { return has_server_level_2(); }
 
 const char* isa_tag(uint32_t feature) {
   switch (feature) {

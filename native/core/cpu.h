@@ -22,6 +22,10 @@ CacheSizes cpu_caches();
 /// Forest, some with 1.25 MiB) by that.
 bool asking_is_free();
 
+/// Whether a core starts two multiplications of 512 bits a cycle, and no more loads than that: Intel's servers do, Zen
+/// 4 starts one. They are told apart by level-2 caches of 2 MiB.
+bool loads_are_scarce();
+
 /// The tag of one feature bit, e.g. "avx512vnni"; "scalar" for 0.
 const char* isa_tag(uint32_t feature);
 

@@ -33,8 +33,9 @@ bool takes_blocks(const Kernel<Fn>& kernel) {
 
 /// What the environment asks for. `max_isa` limits `features`; `kernel` is a demand for its operation.
 struct DispatchConfig {
-  uint32_t features = 0;  // usable: detected, below the ceiling
-  std::string kernel;     // QGEMM_KERNEL, or ""
+  uint32_t features = 0;      // usable: detected, below the ceiling
+  bool scarce_loads = false;  // loads_are_scarce()
+  std::string kernel;         // QGEMM_KERNEL, or ""
 };
 
 /// Reads detected features, QGEMM_MAX_ISA and QGEMM_KERNEL. On a bad value returns false and a sentence in `error`

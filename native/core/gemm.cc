@@ -51,8 +51,8 @@ class Int8Gemm {
         tiling_(make_tiling({m, w_.n, w_.padded_k(), kernel_.mr, kernel_.nr, code_row_stride(w_.k), w_.panels_bytes(),
                              takes_blocks(kernel_)})),
         value_bytes_(epilogue.output ? 1 : sizeof(float)),
-        y_is_far_(m * w_.n * value_bytes_ > cpu_caches().l2 / 2 && kernel_.mr * kernel_.nr <= kLargeTile &&
-                  !takes_blocks(kernel_)),
+        y_is_far_(m * w_.n * value_bytes_ > cpu_caches().l2 / 2),
+        asks_for_tiles_(y_is_far_ && kernel_.mr * kernel_.nr <= kLargeTile && !takes_blocks(kernel_)),
         ask_ahead_(are_asked_for(w_.panels_bytes())),
         large_pairs_(adds_in_16_bits(kernel_) ? w_.large_pairs.get(w_) : nullptr),
         few_rows_ask_(!takes_blocks(kernel_) && m <= std::min(kernel_.mr, kFewRows) && ask_ahead_ && asking_is_free()) {
@@ -68,6 +68,7 @@ class Int8Gemm {
     args.lda = rows.lda;
     args.panel_stride = w_.panel_stride();
     args.ldc = w_.n;
+    args.c_is_far = y_is_far_;
     args.logical_k = static_cast<uint32_t>(w_.k);
     args.epilogue.ld_residual = w_.n;
     args.epilogue.activation = epilogue_.activation;
@@ -93,7 +94,7 @@ class Int8Gemm {
       if (w_.zero_points) args.b_zero_points = w_.zero_points + col;
       if (epilogue_.bias) args.epilogue.bias = epilogue_.bias + col;
       if (epilogue_.residual) args.epilogue.residual = epilogue_.residual + to;
-      if (y_is_far_) prefetch_tile(args.c, m, w_.n * value_bytes_, n * value_bytes_);
+      if (asks_for_tiles_) prefetch_tile(args.c, m, w_.n * value_bytes_, n * value_bytes_);
       kernel_.run(&args);
     });
   }
@@ -108,11 +109,12 @@ class Int8Gemm {
   void share_next_panel(const Block& block, size_t row, GemmU8S8Args* args) const {
     const size_t rows = block.row1 - block.row0, mr = kernel_.mr;
     if (asking_is_free()) {
-      constexpr size_t kLines = 16 * kPanelColumns / kCacheLine;  // of 16 steps of k
+      const size_t lines = 16 * kernel_.nr / kCacheLine;  // of 16 steps of k
       const size_t tile = (row - block.row0 + mr - 1) / mr, tiles = (rows + mr - 1) / mr;
-      const size_t sharing = tiles >= kLines ? kLines : tiles >= 4 ? 4 : tiles >= 2 ? 2 : 1;
-      args->next = tile < sharing ? args->next + tile * w_.panel_stride() / sharing : nullptr;
-      args->next_lines = kLines / sharing;
+      const size_t sharing = tiles >= lines ? lines : tiles >= 8 ? 8 : tiles >= 4 ? 4 : tiles >= 2 ? 2 : 1;
+      args->next =
+          tile < sharing ? args->next + tile * (kernel_.nr / kPanelColumns * w_.panel_stride()) / sharing : nullptr;
+      args->next_lines = lines / sharing;
       return;
     }
     const size_t tile = (row - block.row0) / mr, whole = rows / mr;
@@ -134,7 +136,7 @@ class Int8Gemm {
   const Kernel<GemmU8S8Fn>& kernel_;
   Tiling tiling_;
   size_t value_bytes_;
-  bool y_is_far_, ask_ahead_;
+  bool y_is_far_, asks_for_tiles_, ask_ahead_;
   const LargePairs* large_pairs_;
   bool few_rows_ask_;
 };

@@ -134,7 +134,7 @@ class Batch {
     for (size_t row = piece * rows_per_piece_; row < end; ++row) {
       args.x = a_ + ((first_ + index) * shape_.m + row) * k;
       args.q = out.q + row * lda_;
-      args.next = row + 1 < end && k <= kShortRow ? args.x + k : nullptr;
+      look_ahead(end - row - 1, &args);
       run(&args);
       args.scanned = args.next != nullptr;
       out.a_scales[row] = args.scale;

@@ -34,7 +34,7 @@ void quantize_dynamic(QuantizeContext* context, size_t first, size_t last) {
   for (size_t row = first; row < last; ++row) {
     args.x = context->x + row * k;
     args.q = out->q + row * out->lda;
-    args.next = row + 1 < last && k <= kShortRow ? args.x + k : nullptr;
+    look_ahead(last - row - 1, &args);
     context->dynamic_row(&args);
     args.scanned = args.next != nullptr;
     out->scales[row] = args.scale;

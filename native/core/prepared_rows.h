@@ -58,6 +58,13 @@ struct PreparedRows {
 /// Rows up to this length lie in the level-1 cache two at a time: the next one is looked at while one is quantized.
 constexpr size_t kShortRow = 2048;
 
+/// Tells quantize_row which rows it may look at before their turn: `following` of them come after args->x.
+inline void look_ahead(size_t following, QuantizeRowArgs* args) {
+  const size_t scanned = args->k <= kShortRow && following > 0 ? 1 : 0;
+  args->next = scanned != 0 ? args->x + args->k : nullptr;
+  args->later = following > scanned ? args->x + (scanned + 1) * args->k : nullptr;
+}
+
 /// Elements from which on several threads prepare rows together: below some ten microseconds of work it does not pay.
 constexpr size_t kParallelPreparation = size_t{1} << 16;
 

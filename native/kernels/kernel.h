@@ -87,13 +87,14 @@ struct GemmU8S8Args {
   size_t panel_stride;            // bytes between panels
   const int8_t* next;             // null, or a panel that is wanted next: a kernel may ask for it meanwhile
   bool next_half;                 // only every other cache line of it
-  size_t next_lines;              // not 0: only so many (1, 2, 4 or 8) cache lines from there in each 16 steps of k
+  size_t next_lines;              // not 0: only so many (1, 2, 4, 8 or 16) cache lines from there in each 16 steps of k
   bool b_is_far;                  // b does not come from the nearer caches: asking for the next weights early pays
   bool ask_ahead;                 // asking for bytes of b some steps before they are read pays here
   const LargePairs* large_pairs;  // of the matrix of b; null where nobody has looked for them
   size_t panel;                   // the matrix's panel that b is: large_pairs counts from its first one
   void* c;                        // float32, int32 or 8-bit codes [m, n]
   size_t ldc;                     // elements between rows of c
+  bool c_is_far;                  // asking for the lines of c before they are written pays
   const float* a_scales;
   const int32_t* a_zero_points;
   const int32_t* a_row_sums;  // null unless b_zero_points is given
@@ -151,6 +152,7 @@ struct QuantizeRowArgs {
   const float* fixed_range;  // [lo, hi] with lo <= 0 <= hi to use instead of the row's own; null: find it
   bool want_row_sum;
   const float* next;   // null, or a row [k] that is quantized next: it is looked at meanwhile
+  const float* later;  // null, or a row [k] after `next` or x: it may be asked for
   bool scanned;        // x was `next` before: `scan` holds what was found
   RowScan scan;        // in, if `scanned`; out, if `next`: of that row
   uint8_t* q;          // has room for k rounded up to 64

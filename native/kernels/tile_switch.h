@@ -5,20 +5,22 @@
 
 namespace qgemm {
 
-template <template <int, int> class Tile, int kRows, int kPanels, typename Args>
-static inline void run_panels(size_t panels, const Args* args) {
+template <template <int, int> class Tile, int kRows, int kPanels, typename Args, typename... More>
+static inline void run_panels(size_t panels, const Args* args, More... more) {
   if constexpr (kPanels > 1) {
-    if (panels < static_cast<size_t>(kPanels)) return run_panels<Tile, kRows, kPanels - 1>(panels, args);
+    if (panels < static_cast<size_t>(kPanels)) return run_panels<Tile, kRows, kPanels - 1>(panels, args, more...);
   }
-  Tile<kRows, kPanels>::run(args);
+  Tile<kRows, kPanels>::run(args, more...);
 }
 
-template <template <int, int> class Tile, int kMaxRows, int kMaxPanels, typename Args>
-static inline void run_tile(size_t rows, size_t panels, const Args* args) {
+template <template <int, int> class Tile, int kMaxRows, int kMaxPanels, typename Args, typename... More>
+static inline void run_tile(size_t rows, size_t panels, const Args* args, More... more) {
   if constexpr (kMaxRows > 1) {
-    if (rows < static_cast<size_t>(kMaxRows)) return run_tile<Tile, kMaxRows - 1, kMaxPanels>(rows, panels, args);
+    if (rows < static_cast<size_t>(kMaxRows)) {
+      return run_tile<Tile, kMaxRows - 1, kMaxPanels>(rows, panels, args, more...);
+    }
   }
-  run_panels<Tile, kMaxRows, kMaxPanels>(panels, args);
+  run_panels<Tile, kMaxRows, kMaxPanels>(panels, args, more...);
 }
 
 }  // namespace qgemm

@@ -115,6 +115,23 @@ QGEMM_TEST(weights_that_are_asked_for_are_read_once_by_up_to_fourteen_rows) {
   }
 }
 
+QGEMM_TEST(many_rows_spare_loads_where_these_are_scarce) {
+  const char* const sparing = "gemm_u8s8f32_24x64c4_avx512vnni";
+  DispatchConfig config = config_of(kAvx2 | kAvx512 | kAvx512Vnni);
+  for (size_t m = 1; m <= 300; ++m) {
+    for (const Weights weights : {Weights::near, Weights::far, Weights::asked_for}) {
+      config.scarce_loads = false;
+      EXPECT(std::strcmp(choose_gemm_u8s8f32(config, m, weights).name, sparing) != 0, "m=%zu", m);
+      config.scarce_loads = true;
+      const auto& kernel = choose_gemm_u8s8f32(config, m, weights);
+      EXPECT(m <= 16 || std::strcmp(kernel.name, sparing) == 0, "m=%zu: %s", m, kernel.name);
+      EXPECT(m > 4 || std::strcmp(kernel.name, sparing) != 0, "m=%zu: %s", m, kernel.name);
+    }
+  }
+  config.features |= kAvxVnni | kAmxInt8;
+  EXPECT(std::strcmp(choose_gemm_u8s8f32(config, 64).isa, "amxint8") == 0, "%s", choose_gemm_u8s8f32(config, 64).name);
+}
+
 QGEMM_TEST(one_row_has_its_own_kernel_where_there_is_one) {
   const DispatchConfig config = config_of(kAvx2 | kAvx512 | kAvx512Vnni);
   EXPECT(choose_gemm_u8s8f32(config, 1).mr == 1, "%s", choose_gemm_u8s8f32(config, 1).name);

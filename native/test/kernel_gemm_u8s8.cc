@@ -45,7 +45,7 @@ class Checker {
     const size_t extra = c.strides ? size_t{kPaddedK} : 0;
     args.lda = c.k + extra;
     args.panel_stride = kPanelColumns * (c.k + extra);
-    args.ldc = c.n + (c.strides ? 3 : 0);
+    args.ldc = c.n + (c.strides ? random_.chance(2) ? 16 : 3 : 0);
     args.a = fill_a(c, args);
     args.b = fill_b(c, (panels - 1) * args.panel_stride + kPanelColumns * c.k);
     std::unique_ptr<LargePairList> large_pairs;
@@ -55,9 +55,10 @@ class Checker {
     }
     if (random_.chance(2)) args.next = args.b;
     args.next_half = random_.chance(2);
-    args.next_lines = random_.chance(2) ? 0 : 1 + random_.bits() % 8;
+    args.next_lines = random_.chance(2) ? 0 : 1 + random_.bits() % 16;
     args.b_is_far = random_.chance(2);
     args.ask_ahead = random_.chance(3);
+    args.c_is_far = random_.chance(2);
     if (columns < kPanelColumns && random_.chance(2)) args.b += (kPanelColumns - columns) * 4;  // a panel's second half
     if (c.float_output) {
       args.a_scales = reals(a_scales_, c.m, 1e-3f, 2.0f);
@@ -88,8 +89,8 @@ class Checker {
       : kernel_(kernel),
         a_(rows * (kDeepK + kPaddedK)),
         b_(round_up(columns, kPanelColumns) * (kDeepK + kPaddedK)),
-        c_(rows * (columns + 3)),
-        codes_(rows * (columns + 3)),
+        c_(rows * (columns + 16) + kMostBehind),
+        codes_(rows * (columns + 16)),
         a_scales_(rows),
         a_zero_points_(rows),
         a_row_sums_(rows),
@@ -177,7 +178,8 @@ class Checker {
   void compare(const Case& c, GemmU8S8Args* args) {
     if (args->epilogue.output != nullptr) return compare_codes(c, args);
     constexpr uint32_t kUntouched = 0x7fedcba9;
-    const size_t count = (c.m - 1) * args->ldc + c.n;
+    // With some values behind that stay as they are, so that c begins anywhere in a cache line.
+    const size_t count = (c.m - 1) * args->ldc + c.n + (random_.chance(2) ? random_.bits() % (kMostBehind + 1) : 0);
     std::vector<uint32_t> expected(count, kUntouched);
     uint32_t* actual = c_.take(count);
     for (size_t i = 0; i < count; ++i) actual[i] = kUntouched;
@@ -216,6 +218,8 @@ class Checker {
       if (actual[i] != expected[i]) return;
     }
   }
+
+  static constexpr size_t kMostBehind = 15;
 
   const Kernel<GemmU8S8Fn>& kernel_;
   Guarded<uint8_t> a_;
