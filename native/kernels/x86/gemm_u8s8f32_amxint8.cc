@@ -8,6 +8,7 @@
 // cache while weights pass by it (tileloaddt1): what the loop is short of is bytes from level 2.
 #include "kernels/kernel.h"
 #include "kernels/vec/avx512.h"
+#include "kernels/x86/whole_lines_avx512.h"
 //
 #include "kernels/activations.inc"
 #include "kernels/epilogue.inc"
@@ -94,6 +95,7 @@ struct PlainPanel {
   const int32_t* zero_points;
   const float* scales;
   float* c;
+  LineShift shift;
 };
 
 static inline PlainPanel plain_panel(const Finished* tile) {
@@ -106,7 +108,8 @@ static inline PlainPanel plain_panel(const Finished* tile) {
           args->m,
           args->a_zero_points,
           args->a_scales,
-          static_cast<float*>(args->c)};
+          static_cast<float*>(args->c),
+          line_shift(static_cast<const float*>(args->c), args->ldc)};
 }
 
 static inline void finish_rows(PlainPanel* tile, size_t rows) {
@@ -115,8 +118,9 @@ static inline void finish_rows(PlainPanel* tile, size_t rows) {
   for (size_t i = 0; i < now; ++i) {
     const I32 zero_point = i32_set1(*tile->zero_points++);
     const F32 scale = f32_set1(*tile->scales++);
-    f32_store(tile->c, plain_result(tile->sums, zero_point, scale, &tile->left));
-    f32_store(tile->c + kLanes, plain_result(tile->sums + kLanes, zero_point, scale, &tile->right));
+    const F32 y[2] = {plain_result(tile->sums, zero_point, scale, &tile->left),
+                      plain_result(tile->sums + kLanes, zero_point, scale, &tile->right)};
+    store_row(tile->c, y, tile->shift);
     tile->sums += tile->ld;
     tile->c += tile->ldc;
   }
