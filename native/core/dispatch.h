@@ -31,6 +31,13 @@ bool takes_blocks(const Kernel<Fn>& kernel) {
   return (kernel.features & kAmxInt8) != 0;
 }
 
+/// Blocks of rows that threads share are multiples of this: of mr, but for the line that takes four register tiles of 6
+/// rows at once and as well any other few.
+template <typename Fn>
+size_t row_unit(const Kernel<Fn>& kernel) {
+  return kernel.mr == 24 ? 8 : kernel.mr;
+}
+
 /// What the environment asks for. `max_isa` limits `features`; `kernel` is a demand for its operation.
 struct DispatchConfig {
   uint32_t features = 0;      // usable: detected, below the ceiling

@@ -49,7 +49,7 @@ class Int8Gemm {
         y_(y),
         kernel_(choose_gemm_u8s8f32(dispatch_config(), m, distance(weights.panels_bytes()))),
         tiling_(make_tiling({m, w_.n, w_.padded_k(), kernel_.mr, kernel_.nr, code_row_stride(w_.k), w_.panels_bytes(),
-                             takes_blocks(kernel_)})),
+                             takes_blocks(kernel_), row_unit(kernel_)})),
         value_bytes_(epilogue.output ? 1 : sizeof(float)),
         y_is_far_(m * w_.n * value_bytes_ > cpu_caches().l2 / 2),
         asks_for_tiles_(y_is_far_ && kernel_.mr * kernel_.nr <= kLargeTile && !takes_blocks(kernel_)),

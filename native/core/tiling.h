@@ -21,7 +21,7 @@ struct Tiling {
   size_t m, n;
   size_t mr, nr;         // of one call of the kernel: a register tile, or a block
   size_t threads;        // that may take part
-  size_t block_rows;     // multiple of mr
+  size_t block_rows;     // a multiple of the request's row_unit or mr
   size_t group_columns;  // multiple of the panel width
   size_t row_blocks, column_groups;
   bool even_tails;  // a small tile at the end of a block shares its rows and those before it evenly
@@ -40,6 +40,7 @@ struct TilingRequest {
   size_t row_bytes;      // of one row of activations, as kernels read it
   size_t weights_bytes;  // of all panels
   bool takes_blocks;     // the kernel cuts blocks into register tiles itself, and likes them large
+  size_t row_unit = 0;   // blocks are multiples of so many rows; 0: of mr
 };
 
 /// A task below this many multiply-adds costs more to hand out than to do (some microseconds).
@@ -50,15 +51,24 @@ constexpr size_t kMinBlockTask = 16 * kMinTask, kRowsOfReading = 16;
 
 inline size_t min_task(const TilingRequest& r) { return r.takes_blocks ? kMinBlockTask : kMinTask; }
 
+/// Columns of one task for a kernel that takes blocks: some tasks for each thread, if they are large enough. Threads
+/// that have rows of their own take columns from each other at the end, and half as large is enough for that.
+inline size_t block_columns(const TilingRequest& r, size_t enough, size_t threads, bool threads_have_rows) {
+  if (threads == 1) return r.n;
+  const size_t for_stealing = threads_have_rows ? std::max(enough / 2, r.n / (2 * threads)) : enough;
+  return std::max(std::min(enough, for_stealing), r.n / (4 * threads));
+}
+
 /// Columns of one task. Where threads share few groups of columns, each gets equally many: groups are then as narrow as
 /// that needs, if need be with a register tile that is not full at the end of each.
 inline size_t group_columns(const TilingRequest& r, size_t work_per_column, size_t threads, bool threads_have_rows) {
   const size_t tile = std::max<size_t>(r.nr, kPanelColumns);
   const size_t least_work = min_task(r), enough = (least_work + work_per_column - 1) / work_per_column;
-  const size_t large = threads == 1 ? r.n : r.n / (4 * threads);
-  const size_t least = round_up(r.takes_blocks ? std::max(enough, large) : enough, tile);
+  const size_t least = round_up(r.takes_blocks ? block_columns(r, enough, threads, threads_have_rows) : enough, tile);
   const size_t whole_tiles = std::min(least, round_up(r.n, tile)), groups = (r.n + whole_tiles - 1) / whole_tiles;
-  if (threads_have_rows || groups >= 4 * threads) return whole_tiles;
+  if (threads_have_rows || groups >= 4 * threads) {
+    return r.takes_blocks ? round_up((r.n + groups - 1) / groups, tile) : whole_tiles;
+  }
   const size_t most = std::max(r.n * work_per_column / least_work, size_t{1});
   const size_t even = std::min(round_up(groups, threads), most < threads ? most : most / threads * threads);
   return round_up((r.n + even - 1) / even, kPanelColumns);
@@ -78,7 +88,7 @@ inline Tiling make_tiling(const TilingRequest& r) {
   // Blocks of equal size: a small last one would leave a thread idle.
   const size_t blocks =
       std::max({(r.m + rows_in_cache - 1) / rows_in_cache, std::min(threads, r.m / rows_per_thread), size_t{1}});
-  tiling.block_rows = round_up((r.m + blocks - 1) / blocks, r.mr);
+  tiling.block_rows = round_up((r.m + blocks - 1) / blocks, r.row_unit != 0 ? r.row_unit : r.mr);
   tiling.row_blocks = (r.m + tiling.block_rows - 1) / tiling.block_rows;
 
   // Few rows take as long as reading the weights does: a byte counts as much as a multiply-add.
