@@ -23,15 +23,16 @@ struct Shape {
   size_t m, n, k;
 };
 
-constexpr size_t kLargeTile = 1024, kShapesOfLargeTile = 2000;
+// m 1..mr+1, n 1..2nr+1, k 1..4kr+1, all of them where that makes no more than kOutputs outputs, the oracle's work;
+// else at random as many as do, but at least kShapes. Then shapes with several blocks and ragged ends.
+constexpr size_t kOutputs = 1500000, kShapes = 500;
 
-// m 1..mr+1, n 1..2nr+1, k 1..4kr+1 (of large tiles as many of these, drawn at random), then shapes with several blocks
-// and ragged ends.
 template <typename Fn, typename Check>
 void sweep(const Kernel<Fn>& kernel, const Check& check) {
   Random random(4);
   const size_t shapes = (kernel.mr + 1) * (2 * kernel.nr + 1) * (4 * kernel.kr + 1);
-  const size_t one_of = kernel.mr * kernel.nr > kLargeTile ? shapes / kShapesOfLargeTile + 1 : 1;
+  const size_t outputs = shapes * (kernel.mr + 1) / 2 * kernel.nr;
+  const int one_of = static_cast<int>(std::max<size_t>(std::min(outputs / kOutputs, shapes / kShapes), 1));
   for (size_t m = 1; m <= kernel.mr + 1; ++m) {
     for (size_t n = 1; n <= 2 * kernel.nr + 1; ++n) {
       for (size_t k = 1; k <= 4 * kernel.kr + 1; ++k) {
