@@ -84,11 +84,14 @@ function neighbourTable({ rows }) {
       'p99 ratio',
       'p50 / quiet',
       'p50 / 1 thread',
+      'lost ‰',
+      'loop ‰',
     ],
     rows.map((row) => [
       `${row.threads}, ${row.m}, ${row.k}, ${row.n}`,
       ...[row.quiet, row.call.p50, row.call.p99, row.loop.p99].map(time),
       ...[row.p99ToLoop, row.medianToQuiet, row.medianToOneThread].map((value) => value.toFixed(2)),
+      ...[row.call.lost, row.loop.lost].map((share) => (share * 1e3).toFixed(1)),
     ]),
   );
 }

@@ -17,6 +17,7 @@ const SHAPES = [
 const BLOCK = 16; // calls with the same number of threads, one after the other
 const QUIET_MS = 300;
 const ROUND_MS = 500; // for one shape
+const LOST_MS = 1; // a time slice is longer: whoever takes so much more than in quiet has lost at least one
 
 /** Milliseconds of each call of `run`. */
 function latency(run) {
@@ -56,9 +57,15 @@ async function startBusy(cpus) {
 }
 
 const quantile = (sorted, share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
-function distribution(samples) {
+function distribution(samples, quiet) {
   const sorted = [...samples].sort((a, b) => a - b);
-  return { p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99), max: sorted.at(-1), samples: sorted.length };
+  return {
+    p50: quantile(sorted, 0.5),
+    p99: quantile(sorted, 0.99),
+    max: sorted.at(-1),
+    samples: sorted.length,
+    lost: sorted.filter((ms) => ms > quiet + LOST_MS).length / sorted.length, // share of samples that lost a time slice
+  };
 }
 
 /** The call, and a loop that takes as long in quiet. */
@@ -119,7 +126,15 @@ export async function neighbourRounds(qgemm, loop, rounds) {
   const rows = shapes.flatMap(({ shape: [m, k, n], contestants }) => {
     const done = contestants.map(({ threads, quiet, callSamples, loopSamples, dispose }) => {
       dispose();
-      return { m, k, n, threads, quiet, call: distribution(callSamples), loop: distribution(loopSamples) };
+      return {
+        m,
+        k,
+        n,
+        threads,
+        quiet,
+        call: distribution(callSamples, quiet),
+        loop: distribution(loopSamples, quiet),
+      };
     });
     return done.map((row) => ({
       ...row,
@@ -135,7 +150,7 @@ export async function neighbourRounds(qgemm, loop, rounds) {
 export function neighbourLines({ skipped, cpus, rows }) {
   if (skipped) return [`busy neighbours: left out, ${skipped}`];
   const cells = (values) =>
-    values.map((value, i) => String(value).padStart([2, 4, 5, 6, 8, 8, 8, 8, 10, 10, 10, 11, 9, 7][i])).join('');
+    values.map((value, i) => String(value).padStart([2, 4, 5, 6, 8, 8, 8, 8, 10, 10, 10, 11, 9, 8, 8, 7][i])).join('');
   const us = (ms) => (ms * 1e3).toFixed(0);
   return [
     `beside one busy process on each of ${cpus.length} CPUs, us (loop: registers only, one thread, as long in quiet):`,
@@ -153,6 +168,8 @@ export function neighbourLines({ skipped, cpus, rows }) {
       'p99/loop',
       'p50/quiet',
       'p50/1 T',
+      'lost ‰',
+      'loop ‰',
       'calls',
     ]),
     ...rows.map((row) =>
@@ -170,6 +187,8 @@ export function neighbourLines({ skipped, cpus, rows }) {
         row.p99ToLoop.toFixed(2),
         row.medianToQuiet.toFixed(2),
         row.medianToOneThread.toFixed(2),
+        (row.call.lost * 1e3).toFixed(1),
+        (row.loop.lost * 1e3).toFixed(1),
         row.call.samples,
       ]),
     ),
