@@ -21,6 +21,20 @@ static inline void prefetch_l2(const void* p) { _mm_prefetch(static_cast<const c
 static inline F32 f32_load(const float* p) { return _mm256_loadu_ps(p); }
 static inline F32 f32_load_n(const float* p, size_t n) { return _mm256_maskload_ps(p, first_lanes(n)); }
 static inline void f32_store(float* p, F32 v) { _mm256_storeu_ps(p, v); }
+// Vectors one after the other. Where they begin in the middle between two of their places, as in memory of malloc's,
+// every other one would cross a cache line: halves of neighbours are put together first, both ends stored as halves.
+template <int kCount>
+static inline void f32_store_row(float* p, const F32 (&row)[kCount]) {
+  if (reinterpret_cast<uintptr_t>(p) % sizeof(F32) != sizeof(F32) / 2) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kCount; ++v) _mm256_storeu_ps(p + 8 * v, row[v]);
+    return;
+  }
+  _mm_store_ps(p, _mm256_castps256_ps128(row[0]));
+#pragma GCC unroll 8
+  for (int v = 1; v < kCount; ++v) _mm256_store_ps(p + 8 * v - 4, _mm256_permute2f128_ps(row[v - 1], row[v], 0x21));
+  _mm_store_ps(p + 8 * kCount - 4, _mm256_extractf128_ps(row[kCount - 1], 1));
+}
 static inline void f32_store_n(float* p, F32 v, size_t n) { _mm256_maskstore_ps(p, first_lanes(n), v); }
 static inline F32 f32_set1(float x) { return _mm256_set1_ps(x); }
 static inline F32 f32_add(F32 a, F32 b) { return _mm256_add_ps(a, b); }

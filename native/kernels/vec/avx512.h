@@ -23,6 +23,10 @@ static inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char
 static inline F32 f32_load(const float* p) { return _mm512_loadu_ps(p); }
 static inline F32 f32_load_n(const float* p, size_t n) { return _mm512_maskz_loadu_ps(first_lanes(n), p); }
 static inline void f32_store(float* p, F32 v) { _mm512_storeu_ps(p, v); }
+template <int kCount>
+static inline void f32_store_row(float* p, const F32 (&row)[kCount]) {
+  for (int v = 0; v < kCount; ++v) f32_store(p + v * kLanes, row[v]);
+}
 static inline void f32_store_n(float* p, F32 v, size_t n) { _mm512_mask_storeu_ps(p, first_lanes(n), v); }
 static inline F32 f32_set1(float x) { return _mm512_set1_ps(x); }
 static inline F32 f32_add(F32 a, F32 b) { return _mm512_add_ps(a, b); }

@@ -22,6 +22,10 @@ static inline F32 f32_load_n(const float* p, size_t n) {
   return vld1q_f32(lanes);
 }
 static inline void f32_store(float* p, F32 v) { vst1q_f32(p, v); }
+template <int kCount>
+static inline void f32_store_row(float* p, const F32 (&row)[kCount]) {
+  for (int v = 0; v < kCount; ++v) f32_store(p + v * kLanes, row[v]);
+}
 static inline void f32_store_n(float* p, F32 v, size_t n) {
   float lanes[kLanes];
   vst1q_f32(lanes, v);

@@ -19,6 +19,10 @@ static inline void prefetch(const void*) {}  // a hint that p is read soon
 static inline F32 f32_load(const float* p) { return *p; }
 static inline F32 f32_load_n(const float*, size_t) { return 0.0f; }
 static inline void f32_store(float* p, F32 v) { *p = v; }
+template <int kCount>
+static inline void f32_store_row(float* p, const F32 (&row)[kCount]) {
+  for (int v = 0; v < kCount; ++v) f32_store(p + v * kLanes, row[v]);
+}
 static inline void f32_store_n(float*, F32, size_t) {}
 static inline F32 f32_set1(float x) { return x; }
 static inline F32 f32_add(F32 a, F32 b) { return a + b; }
