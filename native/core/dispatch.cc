@@ -102,10 +102,6 @@ constexpr size_t kFewestRowsOfAmx = 3;
 // Where loads are scarce, in AVX512-VNNI, the line that needs the fewest of them for a multiplication: 24x64, which is
 // 6x64 in registers. Weights that are asked for come more evenly beside 14x32 and 8x32, as long as these read them no
 // more than twice.
-template <typename Fn>
-bool spares_loads(const Kernel<Fn>& kernel) {
-  return kernel.features == features_avx512vnni && kernel.mr == 24;
-}
 bool fills_tiles_that_spare_loads(size_t m, Weights weights) {
   return weights == Weights::asked_for ? m > 16 : m > 8 || m == 6 || m == 5;
 }

@@ -31,11 +31,16 @@ bool takes_blocks(const Kernel<Fn>& kernel) {
   return (kernel.features & kAmxInt8) != 0;
 }
 
-/// Blocks of rows that threads share are multiples of this: of mr, but for the line that takes four register tiles of 6
-/// rows at once and as well any other few.
+/// The line of AVX512-VNNI for CPUs on which loads are scarce: it takes more rows at once than a register tile holds.
+template <typename Fn>
+bool spares_loads(const Kernel<Fn>& kernel) {
+  return kernel.mr == 24 && (kernel.features & (kAvx512Vnni | kAmxInt8)) == kAvx512Vnni;
+}
+
+/// Blocks of rows that threads share are multiples of this: of mr, or of eight where any few rows will do.
 template <typename Fn>
 size_t row_unit(const Kernel<Fn>& kernel) {
-  return kernel.mr == 24 ? 8 : kernel.mr;
+  return spares_loads(kernel) ? 8 : kernel.mr;
 }
 
 /// What the environment asks for. `max_isa` limits `features`; `kernel` is a demand for its operation.

@@ -43,6 +43,17 @@ QGEMM_TEST(threads_get_equal_shares_of_few_columns) {
   EXPECT(small.tasks() == 1, "1x384x384 is not worth handing out, and has %zu tasks", small.tasks());
 }
 
+QGEMM_TEST(threads_get_equal_shares_of_rows) {
+  // A call takes 24 rows, of which any eight will do.
+  ThreadPool::instance().set_num_threads(2);
+  for (const size_t m : {64, 128, 512}) {
+    const Tiling t = make_tiling({m, 768, 768, 24, 64, 768, 768 * 768, false, 8});
+    EXPECT(t.row_blocks % 2 == 0 && m % t.block_rows == 0, "%zu rows in %zu blocks of %zu", m, t.row_blocks,
+           t.block_rows);
+    EXPECT(t.mr == 24, "a call takes %zu rows", t.mr);
+  }
+}
+
 // A kernel that takes blocks: the matrix unit's, with its register tile of 32 x 32.
 Tiling blocks(size_t threads, size_t m, size_t n, size_t k) {
   ThreadPool::instance().set_num_threads(threads);
@@ -66,6 +77,15 @@ QGEMM_TEST(whole_blocks_are_one_call_each) {
         EXPECT(outputs == m * n, "threads=%zu m=%zu n=%zu: %zu outputs", threads, m, n, outputs);
       }
     }
+  }
+}
+
+QGEMM_TEST(threads_with_rows_of_their_own_have_some_tasks_of_equal_columns) {
+  for (const size_t m : {64, 128, 512}) {
+    const Tiling t = blocks(2, m, 768, 768);
+    EXPECT(t.row_blocks == 2, "%zu rows in %zu blocks", m, t.row_blocks);
+    EXPECT(t.column_groups >= 4 && 768 % t.group_columns == 0, "%zux768x768: %zu groups of %zu columns", m,
+           t.column_groups, t.group_columns);
   }
 }
 
