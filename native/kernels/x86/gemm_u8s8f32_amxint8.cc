@@ -245,7 +245,9 @@ static inline Plan plan_of(const GemmU8S8Args* args) {
   plan.panels = quotient_up(args->n, kPanelColumns);
   const size_t fit = kGroupBytes / (args->panel_stride + 1) / plan.width * plan.width;
   plan.group = fit < plan.width ? plan.width : fit;
-  const size_t chunks = plan.pairs > 1 && args->k > 0 ? quotient_up(args->k, kChunkDepth) : 1;
+  // Rows that stay in level 1 for one or two panels only are not worth storing all sums in between.
+  const bool many_panels = plan.group > 2 * plan.width;
+  const size_t chunks = plan.pairs > 1 && many_panels && args->k > 0 ? quotient_up(args->k, kChunkDepth) : 1;
   plan.depth = quotient_up(quotient_up(args->k, chunks), kTileDepth) * kTileDepth;
   if (chunks > 1) plan.group = smaller(plan.group, (kSlots - 1) / plan.width * plan.width);
   return plan;
