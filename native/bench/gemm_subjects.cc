@@ -143,6 +143,7 @@ class Int8Subject final : public GemmSubject<GemmU8S8Args, GemmU8S8Fn> {
     args.a_zero_points = zero_points_.data() + tile.row;
     args.b_scales = weights_->scales + tile.column;
     args.b_column_sums = weights_->column_sums + tile.column;
+    args.whole_lines = stores_across_lines_are_slow();
     args.logical_k = static_cast<uint32_t>(shape.k);
     return args;
   }

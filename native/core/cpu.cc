@@ -194,7 +194,7 @@ bool asking_is_free() {
   return client || has_server_level_2();
 }
 
-bool loads_are_scarce() { return has_server_level_2(); }
+bool stores_across_lines_are_slow() { return has_server_level_2(); }
 
 const char* isa_tag(uint32_t feature) {
   switch (feature) {

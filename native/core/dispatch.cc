@@ -99,11 +99,18 @@ constexpr Tag kTags[] = {
 // Below, the vector units are as fast: reading the weights takes all of the time.
 constexpr size_t kFewestRowsOfAmx = 3;
 
-// Where loads are scarce, in AVX512-VNNI, the line that needs the fewest of them for a multiplication: 24x64, which is
+// Whether the line of AVX512-VNNI that needs the fewest loads for a multiplication is the best one: 24x64, which is
 // 6x64 in registers. Weights that are asked for come more evenly beside 14x32 and 8x32, as long as these read them no
-// more than twice.
-bool fills_tiles_that_spare_loads(size_t m, Weights weights) {
-  return weights == Weights::asked_for ? m > 16 : m > 8 || m == 6 || m == 5;
+// more than twice; far ones beside 8x32, which asks for them as Zen 4 likes it.
+bool many_rows_pay(size_t m, Weights weights) {
+  switch (weights) {
+    case Weights::asked_for:
+      return m > 16;
+    case Weights::far:
+      return false;
+    default:
+      return m > 8 || m == 6 || m == 5;
+  }
 }
 
 // The demanded kernel if it is of this operation; else, of the best ISA, the line with the fewest rows that still takes
@@ -113,19 +120,18 @@ bool fills_tiles_that_spare_loads(size_t m, Weights weights) {
 template <typename Fn>
 const Kernel<Fn>& choose(KernelList<Fn> kernels, const DispatchConfig& config, size_t m,
                          Weights weights = Weights::near) {
-  const bool spare_loads = config.scarce_loads && fills_tiles_that_spare_loads(m, weights);
   const Kernel<Fn>* best = nullptr;
   size_t smallest = 0;  // rows of the lines of best's ISA so far
   for (const Kernel<Fn>& kernel : kernels) {
     if (!config.kernel.empty() && config.kernel == kernel.name) return kernel;
     if ((kernel.features & ~config.features) != 0) continue;
     if ((kernel.features & kAmxInt8) != 0 && m < kFewestRowsOfAmx) continue;
-    if (spares_loads(kernel)) {
-      if (best == nullptr && spare_loads) best = &kernel;
+    if (takes_many_rows(kernel)) {
+      if (best == nullptr && many_rows_pay(m, weights)) best = &kernel;
     } else if (best == nullptr) {
       best = &kernel;
       smallest = kernel.mr;
-    } else if (strcmp(best->isa, kernel.isa) == 0 && !spares_loads(*best)) {
+    } else if (strcmp(best->isa, kernel.isa) == 0 && !takes_many_rows(*best)) {
       const bool reads_once = kernel.mr > smallest && weights == Weights::asked_for && best->mr < m;
       const bool fits = kernel.mr <= smallest && (kernel.mr < best->mr || weights == Weights::far);
       if (kernel.mr >= m && (reads_once || fits)) best = &kernel;
@@ -149,7 +155,7 @@ bool find_kernel(KernelList<Fn> kernels, const char* name, uint32_t* features, s
 }
 
 DispatchConfig& mutable_config() {
-  static DispatchConfig config = {cpu_features(), loads_are_scarce(), ""};
+  static DispatchConfig config = {cpu_features(), ""};
   return config;
 }
 
@@ -170,7 +176,6 @@ bool read_dispatch_config(uint32_t detected, const char* max_isa, const char* ke
                           std::string* error, bool* isa_missing) {
   *isa_missing = false;
   config->features = detected;
-  config->scarce_loads = loads_are_scarce();
   config->kernel.clear();
   if (max_isa != nullptr && *max_isa != '\0') {
     const Tag* found = nullptr;

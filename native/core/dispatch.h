@@ -31,23 +31,22 @@ bool takes_blocks(const Kernel<Fn>& kernel) {
   return (kernel.features & kAmxInt8) != 0;
 }
 
-/// The line of AVX512-VNNI for CPUs on which loads are scarce: it takes more rows at once than a register tile holds.
+/// The line of AVX512-VNNI that takes more rows at once than a register tile holds.
 template <typename Fn>
-bool spares_loads(const Kernel<Fn>& kernel) {
+bool takes_many_rows(const Kernel<Fn>& kernel) {
   return kernel.mr == 24 && (kernel.features & (kAvx512Vnni | kAmxInt8)) == kAvx512Vnni;
 }
 
 /// Blocks of rows that threads share are multiples of this: of mr, or of eight where any few rows will do.
 template <typename Fn>
 size_t row_unit(const Kernel<Fn>& kernel) {
-  return spares_loads(kernel) ? 8 : kernel.mr;
+  return takes_many_rows(kernel) ? 8 : kernel.mr;
 }
 
 /// What the environment asks for. `max_isa` limits `features`; `kernel` is a demand for its operation.
 struct DispatchConfig {
-  uint32_t features = 0;      // usable: detected, below the ceiling
-  bool scarce_loads = false;  // loads_are_scarce()
-  std::string kernel;         // QGEMM_KERNEL, or ""
+  uint32_t features = 0;  // usable: detected, below the ceiling
+  std::string kernel;     // QGEMM_KERNEL, or ""
 };
 
 /// Reads detected features, QGEMM_MAX_ISA and QGEMM_KERNEL. On a bad value returns false and a sentence in `error`

@@ -69,6 +69,7 @@ class Int8Gemm {
     args.panel_stride = w_.panel_stride();
     args.ldc = w_.n;
     args.c_is_far = y_is_far_;
+    args.whole_lines = stores_across_lines_are_slow();
     args.logical_k = static_cast<uint32_t>(w_.k);
     args.epilogue.ld_residual = w_.n;
     args.epilogue.activation = epilogue_.activation;

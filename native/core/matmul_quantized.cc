@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/cpu.h"
 #include "core/dispatch.h"
 #include "core/fp_env.h"
 #include "core/prepared_rows.h"
@@ -197,6 +198,7 @@ class Batch {
     args.lda = lda_;
     args.panel_stride = panel_bytes_;
     args.ldc = shape_.n;
+    args.whole_lines = stores_across_lines_are_slow();
     args.logical_k = static_cast<uint32_t>(shape_.k);
     float* c = c_ + (first_ + index) * shape_.m * shape_.n;
     const size_t columns = takes_blocks(kernel_) ? shape_.n : kernel_.nr;

@@ -95,6 +95,7 @@ struct GemmU8S8Args {
   void* c;                        // float32, int32 or 8-bit codes [m, n]
   size_t ldc;                     // elements between rows of c
   bool c_is_far;                  // asking for the lines of c before they are written pays
+  bool whole_lines;               // storing float32 rows by whole cache lines, whose parts come from two vectors, pays
   const float* a_scales;
   const int32_t* a_zero_points;
   const int32_t* a_row_sums;  // null unless b_zero_points is given

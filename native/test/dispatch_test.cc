@@ -109,24 +109,22 @@ QGEMM_TEST(weights_that_are_asked_for_are_read_once_by_up_to_fourteen_rows) {
       const auto& near = choose_gemm_u8s8f32(config, m, Weights::near);
       const auto& asked = choose_gemm_u8s8f32(config, m, Weights::asked_for);
       EXPECT(near.mr != 14, "%s m=%zu: %s", cpu.name, m, near.name);
-      const bool other = std::strcmp(near.isa, "avx512vnni") == 0 && m > 8 && m <= 14;
-      EXPECT(other ? asked.mr == 14 : &asked == &near, "%s m=%zu: %s, %s", cpu.name, m, asked.name, near.name);
+      const bool once = std::strcmp(near.isa, "avx512vnni") == 0 && m > 8 && m <= 14;
+      EXPECT((asked.mr == 14) == once, "%s m=%zu: %s, %s", cpu.name, m, asked.name, near.name);
     }
   }
 }
 
-QGEMM_TEST(many_rows_spare_loads_where_these_are_scarce) {
-  const char* const sparing = "gemm_u8s8f32_24x64c4_avx512vnni";
+QGEMM_TEST(many_rows_have_a_line_of_their_own_unless_weights_are_far) {
   DispatchConfig config = config_of(kAvx2 | kAvx512 | kAvx512Vnni);
+  const auto takes_many = [&](size_t m, Weights weights) {
+    return std::strcmp(choose_gemm_u8s8f32(config, m, weights).name, "gemm_u8s8f32_24x64c4_avx512vnni") == 0;
+  };
   for (size_t m = 1; m <= 300; ++m) {
-    for (const Weights weights : {Weights::near, Weights::far, Weights::asked_for}) {
-      config.scarce_loads = false;
-      EXPECT(std::strcmp(choose_gemm_u8s8f32(config, m, weights).name, sparing) != 0, "m=%zu", m);
-      config.scarce_loads = true;
-      const auto& kernel = choose_gemm_u8s8f32(config, m, weights);
-      EXPECT(m <= 16 || std::strcmp(kernel.name, sparing) == 0, "m=%zu: %s", m, kernel.name);
-      EXPECT(m > 4 || std::strcmp(kernel.name, sparing) != 0, "m=%zu: %s", m, kernel.name);
-    }
+    EXPECT(!takes_many(m, Weights::far), "m=%zu", m);
+    EXPECT(takes_many(m, Weights::asked_for) == (m > 16), "m=%zu", m);
+    EXPECT(m <= 8 || takes_many(m, Weights::near), "m=%zu", m);
+    EXPECT(m > 4 || !takes_many(m, Weights::near), "m=%zu", m);
   }
   config.features |= kAvxVnni | kAmxInt8;
   EXPECT(std::strcmp(choose_gemm_u8s8f32(config, 64).isa, "amxint8") == 0, "%s", choose_gemm_u8s8f32(config, 64).name);

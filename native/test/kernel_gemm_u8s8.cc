@@ -59,6 +59,7 @@ class Checker {
     args.b_is_far = random_.chance(2);
     args.ask_ahead = random_.chance(3);
     args.c_is_far = random_.chance(2);
+    args.whole_lines = random_.chance(2);
     if (columns < kPanelColumns && random_.chance(2)) args.b += (kPanelColumns - columns) * 4;  // a panel's second half
     if (c.float_output) {
       args.a_scales = reals(a_scales_, c.m, 1e-3f, 2.0f);

@@ -109,7 +109,7 @@ static inline PlainPanel plain_panel(const Finished* tile) {
           args->a_zero_points,
           args->a_scales,
           static_cast<float*>(args->c),
-          line_shift(static_cast<const float*>(args->c), args->ldc)};
+          line_shift(args)};
 }
 
 static inline void finish_rows(PlainPanel* tile, size_t rows) {

@@ -2,12 +2,12 @@
 // Instructions: vpdpbusd zmm (u8 x s8, four products per 32-bit lane, no saturation), vpbroadcastd from memory.
 // Tile: MR rows x NP panels of 32 columns; 2 * MR * NP accumulators, 2 * NP weight registers, 1 activation register:
 // at most 28 + 2 + 1 (14x32) of 32. Per 4 steps of k: 2 * NP + MR loads for 2 * MR * NP vpdpbusd.
-// 24x64 is 6x64 in registers, one tile after the other: 10 loads for 24 vpdpbusd. Where a core starts two of these a
-// cycle and shares its load ports with a busy hyperthread, that is up to 15 % faster than 8x32 with 10 for 16.
-// Panel: [k/4][32][4] int8; 128 bytes per step are two operands. M = 1 reads four panels at once: enough independent
-// sums to hide the latency of vpdpbusd, and four streams for the prefetcher. From main memory one stream is faster
-// (docs/kernel-benchmarks.md): 2x32 and 1x32. 14x32 is for 9 to 14 rows whose weights come from afar, which it reads
-// once. Of up to 16 columns only half a panel is multiplied.
+// 24x64 is 6x64 in registers, one tile after the other: 10 loads for 24 vpdpbusd, where 8x32 has 10 for 16. That is up
+// to 15 % faster where a core starts two of these a cycle and shares its load ports with a busy hyperthread, and 2 to 5
+// % where it starts one (Zen 4). Panel: [k/4][32][4] int8; 128 bytes per step are two operands. M = 1 reads four panels
+// at once: enough independent sums to hide the latency of vpdpbusd, and four streams for the prefetcher. From main
+// memory one stream is faster (docs/kernel-benchmarks.md): 2x32 and 1x32. 14x32 is for 9 to 14 rows whose weights come
+// from afar, which it reads once. Of up to 16 columns only half a panel is multiplied.
 #include "kernels/kernel.h"
 #include "kernels/vec/avx512.h"
 #include "kernels/x86/whole_lines_avx512.h"
@@ -34,15 +34,19 @@ static inline void dot4(__m512i& sum, __m512i a, __m512i b) {
 #endif
 }
 
-// Weights that stay in a register where several rows use them: gcc 12 loads them again for every row of some tiles
-// (3x64), to save registers that there are.
+// Weights of several rows in the order of their addresses, each once. gcc 12 loads them again for every row of some
+// tiles (3x64), to save registers that there are, and takes those of a later step first in others (5x32): what comes
+// from memory then comes half as fast, since the prefetchers see no stream. One row is no faster for it.
 template <int kRows>
 static inline __m512i load_weights(const int8_t* p) {
-  __m512i w = _mm512_load_si512(p);
 #if defined(__GNUC__) && !defined(__clang__)
-  if (kRows > 1) __asm__("" : "+v"(w));
+  if (kRows > 1) {
+    __m512i w;
+    __asm__ volatile("vmovdqa64 %1, %0" : "=v"(w) : "m"(*reinterpret_cast<const __m512i*>(p)));
+    return w;
+  }
 #endif
-  return w;
+  return _mm512_load_si512(p);
 }
 
 namespace {  // internal linkage: another file has a Tile too
@@ -96,7 +100,7 @@ struct Plain {
       i32_store(column_sums + j, split_column_sums(i32_load(args->b_column_sums + j)));
       if (bias == no_bias) f32_store(no_bias + j, f32_set1(0.0f));
     }
-    shift = line_shift(static_cast<const float*>(args->c), args->ldc);
+    shift = line_shift(args);
   }
 };
 

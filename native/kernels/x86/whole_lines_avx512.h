@@ -1,20 +1,22 @@
-// Rows of results that do not begin with a cache line, stored line by line: 16 floats across two lines cost two
-// accesses, and malloc, which node takes its ArrayBuffers from, aligns to 16 bytes.
+// Rows of results that do not begin with a cache line, stored line by line where that pays: 16 floats across two lines
+// cost two accesses, and malloc, which node takes its ArrayBuffers from, aligns to 16 bytes.
 #pragma once
 #include "kernels/vec/avx512.h"
 
 namespace qgemm {
 
-/// Where rows of whole vectors begin: `offset` floats (0..15) behind a cache line, all of them. 0 where they differ.
+/// Where rows of whole vectors begin: `offset` floats (0..15) behind a cache line, all of them. 0 where they differ, or
+/// where vectors are stored as they are.
 struct LineShift {
   size_t offset;
   __m512i order;         // of lanes, from the vector before and this one
   __mmask16 head, tail;  // of the first line, and of the one behind the last
 };
 
-static inline LineShift line_shift(const float* c, size_t ldc) {
+static inline LineShift line_shift(const GemmU8S8Args* args) {
   LineShift shift;
-  shift.offset = ldc % kLanes == 0 ? reinterpret_cast<uintptr_t>(c) / sizeof(float) % kLanes : 0;
+  const bool alike = args->ldc % kLanes == 0;
+  shift.offset = args->whole_lines && alike ? reinterpret_cast<uintptr_t>(args->c) / sizeof(float) % kLanes : 0;
   const __m512i lanes = _mm512_setr_epi32(16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31);
   shift.order = _mm512_sub_epi32(lanes, _mm512_set1_epi32(static_cast<int32_t>(shift.offset)));
   shift.head = static_cast<__mmask16>(0xffffu << shift.offset);
