@@ -23,6 +23,15 @@ namespace {  // internal linkage: another file has a Tile too
 // What a tile asks for while it multiplies: nothing; args->next; or what it reads itself some bytes later.
 enum Ask { kNothing, kNext, kAhead };
 
+// For weights of three rows, which gcc 12 loads again for every row: then three rows take as long as four.
+template <int kRows>
+static inline void keep_in_register(__m512& w) {
+#if defined(__GNUC__) && !defined(__clang__)
+  if (kRows == 3) __asm__("" : "+v"(w));
+#endif
+  static_cast<void>(w);
+}
+
 // kVectors / 2 panels, or the first half of one. kBytesAhead: for kAhead.
 template <int kRows, int kVectors, Ask kAsk, int kBytesAhead = 0>
 struct AnyTile {
@@ -60,7 +69,10 @@ struct AnyTile {
         }
         __m512 w[kVectors];
 #pragma GCC unroll 8
-        for (int v = 0; v < kVectors; ++v) w[v] = _mm512_load_ps(b + (v / 2) * panel_stride + (v % 2) * 16);
+        for (int v = 0; v < kVectors; ++v) {
+          w[v] = _mm512_load_ps(b + (v / 2) * panel_stride + (v % 2) * 16);
+          keep_in_register<kRows>(w[v]);
+        }
 #pragma GCC unroll 16
         for (int i = 0; i < kRows; ++i) {
           const __m512 x = _mm512_set1_ps(a[i]);
