@@ -46,6 +46,14 @@ static inline F32 f32_min(F32 a, F32 b) { return _mm256_min_ps(a, b); }
 static inline F32 f32_max(F32 a, F32 b) { return _mm256_max_ps(a, b); }
 static inline F32 f32_abs(F32 a) { return _mm256_and_ps(a, _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff))); }
 static inline Mask f32_less(F32 a, F32 b) { return _mm256_castps_si256(_mm256_cmp_ps(a, b, _CMP_LT_OQ)); }
+static inline I32 f32_bits(F32 a) { return _mm256_castps_si256(a); }
+// The same value, loaded once: gcc 12 would load it for each of its uses.
+static inline F32 f32_loaded(F32 a) {
+#if defined(__GNUC__) && !defined(__clang__)
+  __asm__("" : "+x"(a));
+#endif
+  return a;
+}
 static inline F32 f32_select(Mask m, F32 a, F32 b) { return _mm256_blendv_ps(b, a, _mm256_castsi256_ps(m)); }
 static inline Mask f32_is_number(F32 a) { return _mm256_castps_si256(_mm256_cmp_ps(a, a, _CMP_ORD_Q)); }
 static inline bool mask_all(Mask m) { return _mm256_movemask_ps(_mm256_castsi256_ps(m)) == 0xff; }
@@ -61,6 +69,7 @@ static inline I32 i32_sub(I32 a, I32 b) { return _mm256_sub_epi32(a, b); }
 static inline I32 i32_mul(I32 a, I32 b) { return _mm256_mullo_epi32(a, b); }
 static inline I32 i32_min(I32 a, I32 b) { return _mm256_min_epi32(a, b); }
 static inline I32 i32_max(I32 a, I32 b) { return _mm256_max_epi32(a, b); }
+static inline I32 u32_max(I32 a, I32 b) { return _mm256_max_epu32(a, b); }
 static inline I32 i32_and(I32 a, I32 b) { return _mm256_and_si256(a, b); }
 static inline I32 i32_xor(I32 a, I32 b) { return _mm256_xor_si256(a, b); }
 template <int kBits>
@@ -115,6 +124,16 @@ static inline float f32_reduce_max(F32 v) {
   __m128 x = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
   x = _mm_max_ps(x, _mm_movehl_ps(x, x));
   return _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)));
+}
+static inline int32_t i32_reduce_max(I32 v) {
+  __m128i x = _mm_max_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+  x = _mm_max_epi32(x, _mm_shuffle_epi32(x, 0x4e));
+  return _mm_cvtsi128_si32(_mm_max_epi32(x, _mm_shuffle_epi32(x, 0xb1)));
+}
+static inline uint32_t u32_reduce_max(I32 v) {
+  __m128i x = _mm_max_epu32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+  x = _mm_max_epu32(x, _mm_shuffle_epi32(x, 0x4e));
+  return static_cast<uint32_t>(_mm_cvtsi128_si32(_mm_max_epu32(x, _mm_shuffle_epi32(x, 0xb1))));
 }
 
 }  // namespace qgemm

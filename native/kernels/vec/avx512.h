@@ -40,6 +40,14 @@ static inline F32 f32_abs(F32 a) {
   return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(a), _mm512_set1_epi32(0x7fffffff)));
 }
 static inline Mask f32_less(F32 a, F32 b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
+static inline I32 f32_bits(F32 a) { return _mm512_castps_si512(a); }
+// The same value, loaded once: gcc 12 would load it for each of its uses.
+static inline F32 f32_loaded(F32 a) {
+#if defined(__GNUC__) && !defined(__clang__)
+  __asm__("" : "+v"(a));
+#endif
+  return a;
+}
 static inline F32 f32_select(Mask m, F32 a, F32 b) { return _mm512_mask_blend_ps(m, b, a); }
 static inline Mask f32_is_number(F32 a) { return _mm512_cmp_ps_mask(a, a, _CMP_ORD_Q); }
 static inline bool mask_all(Mask m) { return m == 0xffff; }
@@ -55,6 +63,7 @@ static inline I32 i32_sub(I32 a, I32 b) { return _mm512_sub_epi32(a, b); }
 static inline I32 i32_mul(I32 a, I32 b) { return _mm512_mullo_epi32(a, b); }
 static inline I32 i32_min(I32 a, I32 b) { return _mm512_min_epi32(a, b); }
 static inline I32 i32_max(I32 a, I32 b) { return _mm512_max_epi32(a, b); }
+static inline I32 u32_max(I32 a, I32 b) { return _mm512_max_epu32(a, b); }
 static inline I32 i32_and(I32 a, I32 b) { return _mm512_and_si512(a, b); }
 static inline I32 i32_xor(I32 a, I32 b) { return _mm512_xor_si512(a, b); }
 template <int kBits>
@@ -99,5 +108,7 @@ static inline void i32_load_transposed(const uint8_t* p, size_t ld, I32* out) {
 }
 static inline float f32_reduce_min(F32 v) { return _mm512_reduce_min_ps(v); }
 static inline float f32_reduce_max(F32 v) { return _mm512_reduce_max_ps(v); }
+static inline int32_t i32_reduce_max(I32 v) { return _mm512_reduce_max_epi32(v); }
+static inline uint32_t u32_reduce_max(I32 v) { return _mm512_reduce_max_epu32(v); }
 
 }  // namespace qgemm

@@ -42,6 +42,8 @@ static inline F32 f32_min(F32 a, F32 b) { return vbslq_f32(vcltq_f32(a, b), a, b
 static inline F32 f32_max(F32 a, F32 b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
 static inline F32 f32_abs(F32 a) { return vabsq_f32(a); }
 static inline Mask f32_less(F32 a, F32 b) { return vcltq_f32(a, b); }
+static inline I32 f32_bits(F32 a) { return vreinterpretq_s32_f32(a); }
+static inline F32 f32_loaded(F32 a) { return a; }
 static inline F32 f32_select(Mask m, F32 a, F32 b) { return vbslq_f32(m, a, b); }
 static inline Mask f32_is_number(F32 a) { return vceqq_f32(a, a); }
 static inline bool mask_all(Mask m) { return vminvq_u32(m) != 0; }
@@ -65,6 +67,9 @@ static inline I32 i32_sub(I32 a, I32 b) { return vsubq_s32(a, b); }
 static inline I32 i32_mul(I32 a, I32 b) { return vmulq_s32(a, b); }
 static inline I32 i32_min(I32 a, I32 b) { return vminq_s32(a, b); }
 static inline I32 i32_max(I32 a, I32 b) { return vmaxq_s32(a, b); }
+static inline I32 u32_max(I32 a, I32 b) {
+  return vreinterpretq_s32_u32(vmaxq_u32(vreinterpretq_u32_s32(a), vreinterpretq_u32_s32(b)));
+}
 static inline I32 i32_and(I32 a, I32 b) { return vandq_s32(a, b); }
 static inline I32 i32_xor(I32 a, I32 b) { return veorq_s32(a, b); }
 template <int kBits>
@@ -105,5 +110,7 @@ static inline void i32_load_transposed(const uint8_t* p, size_t ld, I32* out) {
 }
 static inline float f32_reduce_min(F32 v) { return vminvq_f32(v); }  // lanes must be numbers
 static inline float f32_reduce_max(F32 v) { return vmaxvq_f32(v); }
+static inline int32_t i32_reduce_max(I32 v) { return vmaxvq_s32(v); }
+static inline uint32_t u32_reduce_max(I32 v) { return vmaxvq_u32(vreinterpretq_u32_s32(v)); }
 
 }  // namespace qgemm

@@ -59,6 +59,12 @@ static inline F32 f32_min(F32 a, F32 b) { return a < b ? a : b; }
 static inline F32 f32_max(F32 a, F32 b) { return a > b ? a : b; }
 static inline F32 f32_abs(F32 a) { return fabsf(a); }
 static inline Mask f32_less(F32 a, F32 b) { return a < b; }
+static inline I32 f32_bits(F32 a) {
+  I32 bits;
+  memcpy(&bits, &a, sizeof bits);
+  return bits;
+}
+static inline F32 f32_loaded(F32 a) { return a; }
 static inline F32 f32_select(Mask m, F32 a, F32 b) { return m ? a : b; }  // m ? a : b per lane
 static inline Mask f32_is_number(F32 a) { return a == a; }
 static inline bool mask_all(Mask m) { return m; }
@@ -81,6 +87,9 @@ static inline I32 i32_mul(I32 a, I32 b) {
 }
 static inline I32 i32_min(I32 a, I32 b) { return a < b ? a : b; }
 static inline I32 i32_max(I32 a, I32 b) { return a > b ? a : b; }
+static inline I32 u32_max(I32 a, I32 b) {
+  return static_cast<uint32_t>(a) > static_cast<uint32_t>(b) ? a : b;
+}  // as uint32
 static inline I32 i32_and(I32 a, I32 b) { return a & b; }
 static inline I32 i32_xor(I32 a, I32 b) { return a ^ b; }
 template <int kBits>
@@ -115,5 +124,7 @@ static inline void i32_store4_codes(uint8_t* p, I32 a, I32 b, I32 c, I32 d, int3
 static inline void i32_load_transposed(const uint8_t* p, size_t, I32* out) { memcpy(out, p, 4 * sizeof(I32)); }
 static inline float f32_reduce_min(F32 v) { return v; }
 static inline float f32_reduce_max(F32 v) { return v; }
+static inline int32_t i32_reduce_max(I32 v) { return v; }
+static inline uint32_t u32_reduce_max(I32 v) { return static_cast<uint32_t>(v); }
 
 }  // namespace qgemm

@@ -1,5 +1,5 @@
 // quantize_row_f32u8_avx2: two passes over a row in L1. First minimum, maximum and "all finite", second multiply,
-// round, clamp, narrow, sum. Bound by loads in the first pass and by conversion and narrowing in the second.
+// round, clamp, narrow, sum. Bound by comparing in the first pass and by conversion and narrowing in the second.
 #include "kernels/kernel.h"
 #include "kernels/vec/avx2.h"
 #include "kernels/quantize_row.inc"
