@@ -37,6 +37,12 @@ Weights distance(size_t bytes) {
   return asking_is_free() && are_asked_for(bytes) ? Weights::asked_for : distance_of_weights(bytes);
 }
 
+// Kernels of large tiles ask for the lines of their results themselves, and all of AVX512-VNNI do.
+bool asks_for_results(const Kernel<GemmU8S8Fn>& kernel) {
+  constexpr size_t kLargeTile = 1024;  // outputs
+  return kernel.mr * kernel.nr > kLargeTile || (kernel.features & kAvx512Vnni) != 0;
+}
+
 // Kernels of nothing but AVX2 add pairs of products in int16, and want to know which of them can saturate.
 bool adds_in_16_bits(const Kernel<GemmU8S8Fn>& kernel) { return kernel.features == kAvx2; }
 
@@ -52,7 +58,7 @@ class Int8Gemm {
                              takes_blocks(kernel_), row_unit(kernel_)})),
         value_bytes_(epilogue.output ? 1 : sizeof(float)),
         y_is_far_(m * w_.n * value_bytes_ > cpu_caches().l2 / 2),
-        asks_for_tiles_(y_is_far_ && kernel_.mr * kernel_.nr <= kLargeTile && !takes_blocks(kernel_)),
+        asks_for_tiles_(y_is_far_ && !asks_for_results(kernel_)),
         ask_ahead_(are_asked_for(w_.panels_bytes())),
         large_pairs_(adds_in_16_bits(kernel_) ? w_.large_pairs.get(w_) : nullptr),
         few_rows_ask_(!takes_blocks(kernel_) && m <= std::min(kernel_.mr, kFewRows) && ask_ahead_ && asking_is_free()) {
@@ -102,7 +108,6 @@ class Int8Gemm {
 
  private:
   static constexpr size_t kFewRows = 14;
-  static constexpr size_t kLargeTile = 1024;  // outputs; kernels of larger tiles ask for their lines themselves
 
   // Weights that do not come from the nearer caches are asked for one panel ahead, while the tiles of a block are at
   // the one before. Where asking is free each tile asks for an equal share without gaps, from the first tile on; the

@@ -3,6 +3,13 @@
 #pragma once
 #include "kernels/vec/avx512.h"
 
+// A function that takes sums or results by reference must be inlined, or they live in memory.
+#if defined(_MSC_VER)
+#define QGEMM_ALWAYS_INLINE __forceinline
+#else
+#define QGEMM_ALWAYS_INLINE inline __attribute__((always_inline))
+#endif
+
 namespace qgemm {
 
 /// Where rows of whole vectors begin: `offset` floats (0..15) behind a cache line, all of them. 0 where they differ, or
@@ -26,7 +33,7 @@ static inline LineShift line_shift(const GemmU8S8Args* args) {
 
 /// c[0..16 * kVectors) = row.
 template <int kVectors>
-static inline void store_row(float* c, const F32 (&row)[kVectors], const LineShift& shift) {
+static QGEMM_ALWAYS_INLINE void store_row(float* c, const F32 (&row)[kVectors], const LineShift& shift) {
   if (shift.offset == 0) {
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) f32_store(c + v * kLanes, row[v]);
