@@ -131,7 +131,7 @@ const Kernel<Fn>& choose(KernelList<Fn> kernels, const DispatchConfig& config, s
     } else if (best == nullptr) {
       best = &kernel;
       smallest = kernel.mr;
-    } else if (strcmp(best->isa, kernel.isa) == 0 && !takes_many_rows(*best)) {
+    } else if (best->features == kernel.features && !takes_many_rows(*best)) {
       const bool reads_once = kernel.mr > smallest && weights == Weights::asked_for && best->mr < m;
       const bool fits = kernel.mr <= smallest && (kernel.mr < best->mr || weights == Weights::far);
       if (kernel.mr >= m && (reads_once || fits)) best = &kernel;
