@@ -77,7 +77,8 @@ static inline size_t depth_of(const GemmU8S8Args* args) {
   return (size_t{args->logical_k} + kUnrolled - 1) / kUnrolled * kUnrolled;
 }
 
-// What the plain tiles of a call share, if they are: whole vectors of up to 64 columns.
+// What the tiles of a call share that are finished in registers: whole vectors of up to 64 columns, plain but for a
+// residual and relu.
 struct Plain {
   static constexpr int kMaxVectors = 4;
   bool any;
@@ -87,7 +88,8 @@ struct Plain {
   alignas(64) float no_bias[kMaxVectors * kLanes];
 
   explicit Plain(const GemmU8S8Args* args)
-      : any(args->n <= kMaxVectors * kLanes && args->k <= kLargestSplitK && is_plain(args)) {
+      : any(args->n <= kMaxVectors * kLanes && args->k <= kLargestSplitK && has_plain_sums(args) &&
+            (args->epilogue.activation == Activation::none || args->epilogue.activation == Activation::relu)) {
     if (!any) return;
     bias = args->epilogue.bias != nullptr ? args->epilogue.bias : no_bias;
     for (size_t j = 0; j < args->n; j += kLanes) {
@@ -98,7 +100,7 @@ struct Plain {
   }
 };
 
-// What epilogue_plain does, with sums that are still in registers: some percent where K is small. For whole tiles that
+// What epilogue_u8s8 does, with sums that are still in registers: some percent where K is small. For whole tiles that
 // leave it registers. Row by row by recursion: gcc 12 does not unroll so large a loop, and then puts all sums in
 // memory.
 template <int kRow, int kRows, int kVectors>
@@ -113,6 +115,15 @@ static QGEMM_ALWAYS_INLINE void finish_in_registers(__m512i (&sums)[kRows][kVect
       dot2(sums[kRow][v], zero_point, i32_load(plain.column_sums + v * kLanes));
       const F32 scale = f32_mul(a_scale, f32_load(args->b_scales + v * kLanes));
       y[v] = f32_fma(i32_to_f32(sums[kRow][v]), scale, f32_load(plain.bias + v * kLanes));
+    }
+    if (args->epilogue.activation == Activation::relu) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) y[v] = relu(y[v]);
+    }
+    if (args->epilogue.residual != nullptr) {
+      const float* residual = args->epilogue.residual + row * args->epilogue.ld_residual;
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) y[v] = f32_add(y[v], f32_load(residual + v * kLanes));
     }
     store_row(static_cast<float*>(args->c) + row * args->ldc, y, plain.shift);
     finish_in_registers<kRow + 1>(sums, args, row + 1, plain);
@@ -135,7 +146,7 @@ class ResultLines {
     const size_t value_bytes = args->epilogue.output != nullptr ? 1 : sizeof(float), ld = args->ldc * value_bytes;
     at_ = static_cast<const char*>(args->c) + row * ld;
     in_row_ = in_each_row_ = args->n * value_bytes / 64 + 1;
-    to_next_row_ = ld - in_each_row_ * 64;
+    to_next_row_ = static_cast<ptrdiff_t>(ld) - static_cast<ptrdiff_t>(in_each_row_ * 64);
     rows_ = args->c_is_far && shares != 0 ? rows : 0;
     const uint32_t lines = static_cast<uint32_t>(rows_ * in_each_row_), in = static_cast<uint32_t>(shares);
     in_share_ = lines != 0 ? (lines + in - 1) / in : 0;
@@ -155,7 +166,8 @@ class ResultLines {
 
  private:
   const char* at_;
-  size_t in_row_, in_each_row_, to_next_row_, rows_, in_share_;
+  ptrdiff_t to_next_row_;
+  size_t in_row_, in_each_row_, rows_, in_share_;
 };
 
 template <>
