@@ -122,16 +122,23 @@ const Kernel<Fn>& choose(KernelList<Fn> kernels, const DispatchConfig& config, s
                          Weights weights = Weights::near) {
   const Kernel<Fn>* best = nullptr;
   size_t smallest = 0;  // rows of the lines of best's ISA so far
+  if (!config.kernel.empty()) {
+    for (const Kernel<Fn>& kernel : kernels) {
+      if (config.kernel == kernel.name) return kernel;
+    }
+  }
   for (const Kernel<Fn>& kernel : kernels) {
-    if (!config.kernel.empty() && config.kernel == kernel.name) return kernel;
+    if (best != nullptr && best->features != kernel.features) break;  // the lines of an ISA lie together
     if ((kernel.features & ~config.features) != 0) continue;
     if ((kernel.features & kAmxInt8) != 0 && m < kFewestRowsOfAmx) continue;
     if (takes_many_rows(kernel)) {
-      if (best == nullptr && many_rows_pay(m, weights)) best = &kernel;
-    } else if (best == nullptr) {
+      if (many_rows_pay(m, weights)) return kernel;
+      continue;
+    }
+    if (best == nullptr) {
       best = &kernel;
       smallest = kernel.mr;
-    } else if (best->features == kernel.features && !takes_many_rows(*best)) {
+    } else {
       const bool reads_once = kernel.mr > smallest && weights == Weights::asked_for && best->mr < m;
       const bool fits = kernel.mr <= smallest && (kernel.mr < best->mr || weights == Weights::far);
       if (kernel.mr >= m && (reads_once || fits)) best = &kernel;

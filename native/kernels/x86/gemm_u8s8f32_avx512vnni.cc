@@ -2,17 +2,20 @@
 // Instructions: vpdpbusd zmm (u8 x s8, four products per 32-bit lane, no saturation), vpbroadcastd from memory.
 // Tile: MR rows x NP panels of 32 columns; 2 * MR * NP accumulators, 2 * NP weight registers, 1 activation register:
 // at most 28 + 2 + 1 (14x32) of 32. Per 4 steps of k: 2 * NP + MR loads for 2 * MR * NP vpdpbusd.
-// 24x64 is 6x64 in registers, one tile after the other: 10 loads for 24 vpdpbusd, where 8x32 has 10 for 16. That is up
-// to 15 % faster where a core starts two of these a cycle and shares its load ports with a busy hyperthread, and 2 to 5
-// % where it starts one (Zen 4). Panel: [k/4][32][4] int8; 128 bytes per step are two operands. M = 1 reads four panels
-// at once: enough independent sums to hide the latency of vpdpbusd, and four streams for the prefetcher. From main
-// memory one stream is faster (docs/kernel-benchmarks.md): 2x32 and 1x32. 14x32 is for 9 to 14 rows whose weights come
-// from afar, which it reads once. Of up to 16 columns only half a panel is multiplied.
+// Panel: [k/4][32][4] int8; 128 bytes per step are two operands.
+// 24x64 is 6x64 in registers, one tile after the other: 10 loads for 24 vpdpbusd, where 8x32 has 10 for 16. That is 2
+// to 5 % faster where a core starts one vpdpbusd a cycle (Zen 4), and up to 15 % where it starts two and shares its
+// load ports with a busy hyperthread. M = 1 reads four panels at once: enough independent sums to hide the latency of
+// vpdpbusd, and four streams for the prefetcher. From main memory one stream is faster (docs/kernel-benchmarks.md):
+// 2x32 and 1x32. 14x32 is for 9 to 14 rows whose weights come from afar, which it reads once. Of up to 16 columns only
+// half a panel is multiplied.
 #include "kernels/kernel.h"
 #include "kernels/vec/avx512.h"
-#include "kernels/x86/whole_lines_avx512.h"
 #include "kernels/activations.inc"
 #include "kernels/epilogue.inc"
+//
+#include "kernels/x86/finish_avx512vnni.h"
+#include "kernels/x86/result_lines.h"
 #include "kernels/rows_of.h"
 #include "kernels/tile_switch.h"
 
@@ -51,130 +54,14 @@ enum class Ask { nothing, next_panel, half_next_panel, next_share, ahead, result
 constexpr size_t kAskAhead = 2048;  // bytes
 constexpr size_t kUnrolled = 16;    // steps of k
 
-// Sums of products of two pairs of int16, added to a sum modulo 2^32.
-static inline void dot2(__m512i& sum, __m512i a, __m512i b) {
-#if defined(__GNUC__) && !defined(__clang__)
-  __asm__("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
-#else
-  sum = _mm512_dpwssd_epi32(sum, a, b);
-#endif
-}
-
-// A zero point times a column sum is one dot2, where vpmulld would be two instructions on one port: the sum is
-// low + 128 * high with 16 bits each, which is true of kLargestSplitK codes, and the zero point comes as z and 128 * z.
-constexpr size_t kLargestSplitK = 32768;
-
-static inline I32 split_column_sums(I32 sums) {
-  const I32 low = i32_and(sums, i32_set1(127)), high = i32_shl<9>(sums);
-  return _mm512_mask_blend_epi16(0xaaaaaaaa, low, high);
-}
-
-static inline int32_t split_zero_point(int32_t z) {
-  return static_cast<int32_t>((static_cast<uint32_t>(z) & 0xffff) | static_cast<uint32_t>(z) << 23);
-}
-
 static inline size_t depth_of(const GemmU8S8Args* args) {
   return (size_t{args->logical_k} + kUnrolled - 1) / kUnrolled * kUnrolled;
-}
-
-// What the tiles of a call share that are finished in registers: whole vectors of up to 64 columns, plain but for a
-// residual and relu.
-struct Plain {
-  static constexpr int kMaxVectors = 4;
-  bool any;
-  LineShift shift;
-  const float* bias;
-  alignas(64) int32_t column_sums[kMaxVectors * kLanes];  // split
-  alignas(64) float no_bias[kMaxVectors * kLanes];
-
-  explicit Plain(const GemmU8S8Args* args)
-      : any(args->n <= kMaxVectors * kLanes && args->k <= kLargestSplitK && has_plain_sums(args) &&
-            (args->epilogue.activation == Activation::none || args->epilogue.activation == Activation::relu)) {
-    if (!any) return;
-    bias = args->epilogue.bias != nullptr ? args->epilogue.bias : no_bias;
-    for (size_t j = 0; j < args->n; j += kLanes) {
-      i32_store(column_sums + j, split_column_sums(i32_load(args->b_column_sums + j)));
-      if (bias == no_bias) f32_store(no_bias + j, f32_set1(0.0f));
-    }
-    shift = line_shift(args);
-  }
-};
-
-// What epilogue_u8s8 does, with sums that are still in registers: some percent where K is small. For whole tiles that
-// leave it registers. Row by row by recursion: gcc 12 does not unroll so large a loop, and then puts all sums in
-// memory.
-template <int kRow, int kRows, int kVectors>
-static QGEMM_ALWAYS_INLINE void finish_in_registers(__m512i (&sums)[kRows][kVectors], const GemmU8S8Args* args,
-                                                    size_t row, const Plain& plain) {
-  if constexpr (kRow < kRows) {
-    const I32 zero_point = i32_set1(split_zero_point(-args->a_zero_points[row]));
-    const F32 a_scale = f32_set1(args->a_scales[row]);
-    F32 y[kVectors];
-#pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) {
-      dot2(sums[kRow][v], zero_point, i32_load(plain.column_sums + v * kLanes));
-      const F32 scale = f32_mul(a_scale, f32_load(args->b_scales + v * kLanes));
-      y[v] = f32_fma(i32_to_f32(sums[kRow][v]), scale, f32_load(plain.bias + v * kLanes));
-    }
-    if (args->epilogue.activation == Activation::relu) {
-#pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) y[v] = relu(y[v]);
-    }
-    if (args->epilogue.residual != nullptr) {
-      const float* residual = args->epilogue.residual + row * args->epilogue.ld_residual;
-#pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) y[v] = f32_add(y[v], f32_load(residual + v * kLanes));
-    }
-    store_row(static_cast<float*>(args->c) + row * args->ldc, y, plain.shift);
-    finish_in_registers<kRow + 1>(sums, args, row + 1, plain);
-  }
 }
 
 // What a tile asks for of the next panels: so many cache lines in each kUnrolled steps of k, from `at` on.
 struct Share {
   const int8_t* at;
   size_t lines;
-};
-
-// Asks for the cache lines that a tile will be stored to, an equal share in each kUnrolled steps of k. The ends of some
-// rows lie pages apart, which no hardware prefetcher foresees; and asked for all at once, they keep weights waiting for
-// longer than they save (5 % of 512 x 768 x 3072, Zen 4).
-template <bool kAsks>
-class ResultLines {
- public:
-  ResultLines(const GemmU8S8Args* args, size_t row, size_t rows, size_t shares) {
-    const size_t value_bytes = args->epilogue.output != nullptr ? 1 : sizeof(float), ld = args->ldc * value_bytes;
-    at_ = static_cast<const char*>(args->c) + row * ld;
-    in_row_ = in_each_row_ = args->n * value_bytes / 64 + 1;
-    to_next_row_ = static_cast<ptrdiff_t>(ld) - static_cast<ptrdiff_t>(in_each_row_ * 64);
-    rows_ = args->c_is_far && shares != 0 ? rows : 0;
-    const uint32_t lines = static_cast<uint32_t>(rows_ * in_each_row_), in = static_cast<uint32_t>(shares);
-    in_share_ = lines != 0 ? (lines + in - 1) / in : 0;
-  }
-
-  void ask_for_share() {
-    if (rows_ == 0) return;
-    for (size_t line = 0; line < in_share_ && rows_ != 0; ++line) {
-      prefetch(at_);
-      at_ += 64;
-      if (--in_row_ != 0) continue;
-      at_ += to_next_row_;
-      in_row_ = in_each_row_;
-      --rows_;
-    }
-  }
-
- private:
-  const char* at_;
-  ptrdiff_t to_next_row_;
-  size_t in_row_, in_each_row_, rows_, in_share_;
-};
-
-template <>
-class ResultLines<false> {
- public:
-  ResultLines(const GemmU8S8Args*, size_t, size_t, size_t) {}
-  void ask_for_share() {}
 };
 
 // kRows rows from `row` on, kVectors / 2 panels or the first half of one.
