@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "core/aligned_buffer.h"
+#include "core/cpu.h"
 #include "core/pack.h"
 #include "core/status.h"
 
@@ -58,11 +59,14 @@ struct PreparedRows {
 /// Rows up to this length lie in the level-1 cache two at a time: the next one is looked at while one is quantized.
 constexpr size_t kShortRow = 2048;
 
-/// Tells quantize_row which rows it may look at before their turn: `following` of them come after args->x.
+/// Tells quantize_row which rows it may look at before their turn: `following` of them come after args->x. Of long rows
+/// two do not fit the level-1 cache, and asking for one while another is there costs Zen 4 a third from memory.
 inline void look_ahead(size_t following, QuantizeRowArgs* args) {
-  const size_t scanned = args->k <= kShortRow && following > 0 ? 1 : 0;
+  const bool is_short = args->k <= kShortRow;
+  const size_t scanned = is_short && following > 0 ? 1 : 0;
   args->next = scanned != 0 ? args->x + args->k : nullptr;
-  args->later = following > scanned ? args->x + (scanned + 1) * args->k : nullptr;
+  const bool asks = (is_short || asking_is_free()) && following > scanned;
+  args->later = asks ? args->x + (scanned + 1) * args->k : nullptr;
 }
 
 /// Elements from which on several threads prepare rows together: below some ten microseconds of work it does not pay.
