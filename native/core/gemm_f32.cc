@@ -88,6 +88,7 @@ Float32Gemm::Float32Gemm(const PackedWeights& weights, size_t m, const LinearEpi
       tiling_(make_tiling(
           {m, w_.n, w_.k, rows_of_tiles(kernel_, m), kernel_.nr, w_.k * sizeof(float), w_.panels_bytes(), false})),
       ask_ahead_(asking_is_free() && w_.panels_bytes() > cpu_caches().l2 / 2),
+      far_(distance(w_.panels_bytes()) == Weights::far),
       depth_(ask_ahead_ && can_pause(kernel_) && tiling_.block_rows <= kMaxRows ? steps_of_slices(w_.k) : w_.k) {}
 
 void Float32Gemm::run(const Block& block, const PreparedRows& rows, size_t first) const {
@@ -135,6 +136,7 @@ void Float32Gemm::run_slice(const Block& block, const Slice& slice, GemmF32Args*
     args.c = static_cast<char*>(y_) + to * value_bytes;
     if (epilogue_.residual) args.epilogue.residual = epilogue_.residual + to;
     args.next = nullptr;
+    args.b_is_far = far_ && row == 0;
     if (ask && row + 2 * mr >= m) args.next = next + (row + mr >= m && !args.next_all ? args.next_quarter / 2 : 0);
     kernel_.run(&args);
   }

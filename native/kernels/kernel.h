@@ -124,6 +124,7 @@ struct GemmF32Args {
   float* sums;  // [m, 32], aligned to 64 bytes
   bool pause, resume;
   bool ask_ahead;       // asking for bytes of b some steps before they are read pays here
+  bool b_is_far;        // b comes from memory, and nobody asks for it: tiles that can pause do so themselves
   bool next_all;        // both cache lines of a step of `next`, not one
   const char* next;     // null, or what is wanted next: a kernel that can pause asks for it meanwhile, in four places
   size_t next_quarter;  // bytes between these

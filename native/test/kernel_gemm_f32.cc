@@ -70,6 +70,7 @@ class Checker {
   // A kernel that can pause does, now and then, and asks for what may lie anywhere.
   void run(GemmF32Args args) {
     args.ask_ahead = random_.chance(2);
+    args.b_is_far = random_.chance(3);
     if (!can_pause(kernel_) || args.n <= kPanelColumns / 2 || random_.chance(2)) return kernel_.run(&args);
     const size_t depth = args.k;
     args.sums = sums_.take(args.m * kPanelColumns);

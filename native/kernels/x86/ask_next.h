@@ -7,6 +7,9 @@ namespace qgemm {
 /// Steps of k that one call of ask_for_next is for.
 constexpr size_t kStepsOfAsking = 4;
 
+/// Far weights are asked for so many bytes before they are read, where nobody has done that.
+constexpr size_t kFarBytes = 8192;
+
 /// Asks for the cache lines at `next` in four places (kernel.h), into the level-2 cache. Returns where to go on.
 static inline const char* ask_for_next(const GemmF32Args* args, const char* next) {
   const size_t quarter = args->next_quarter;

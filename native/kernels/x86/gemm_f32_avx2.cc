@@ -19,8 +19,9 @@ namespace qgemm {
 
 namespace {  // internal linkage: another file has a Tile too
 
-// What a tile asks for while it multiplies: nothing; args->next; or what it reads itself some bytes later.
-enum Ask { kNothing, kNext, kAhead };
+// What a tile asks for while it multiplies: nothing; args->next; or what it reads itself some bytes later, or many,
+// into the level-2 cache, with the line behind it, which the next tile reads.
+enum Ask { kNothing, kNext, kAhead, kFarAhead };
 constexpr size_t kBytesAhead = 1024;
 
 // kRows rows x kGroups groups of 16 columns.
@@ -29,7 +30,8 @@ struct AnyTile {
   static void run(const GemmF32Args* args) {
     constexpr int kVectors = 2 * kGroups;
     __m256 sums[kRows][kVectors];
-    const bool resume = kAsk == kNext && args->resume, pause = kAsk == kNext && args->pause;
+    constexpr bool kPauses = kAsk == kNext || kAsk == kFarAhead;
+    const bool resume = kPauses && args->resume, pause = kPauses && args->pause;
     const float* from = args->sums;
 #pragma GCC unroll 8
     for (int i = 0; i < kRows; ++i) {
@@ -57,6 +59,10 @@ struct AnyTile {
             const float* line = b + (v / 4) * panel_stride + (v % 4) * 8;
             _mm_prefetch(reinterpret_cast<const char*>(line) + kBytesAhead, _MM_HINT_T0);
           }
+        }
+        if (kAsk == kFarAhead) {
+          prefetch_l2(reinterpret_cast<const char*>(b) + kFarBytes);
+          prefetch_l2(reinterpret_cast<const char*>(b) + kFarBytes + 64);
         }
         if (kRows < kVectors) {
           __m256 x[kRows];
@@ -111,6 +117,8 @@ struct AnyTile {
 template <int kRows, int kGroups>
 using Tile = AnyTile<kRows, kGroups, kNext>;
 template <int kRows, int>
+using FarTile = AnyTile<kRows, 1, kFarAhead>;
+template <int kRows, int>
 using TwoGroups = Tile<kRows, 2>;
 template <int kRows, int kGroups>
 using WideTile = AnyTile<kRows, kGroups, kNothing>;
@@ -142,6 +150,10 @@ void gemm_f32_6x32c1_avx2(const GemmF32Args* args) {
       GemmF32Args part = part_of(args, row, rows, column, columns);
       if (few) {
         run_tile<TwoGroups, 3, 1>(part.m, 1, &part);
+        continue;
+      }
+      if (args->b_is_far && column == 0) {  // fewer rows wait for no more than memory gives
+        run_tile<FarTile, 6, 1>(part.m, 1, &part);
         continue;
       }
       part.next_all = false;  // but half by each group of columns

@@ -20,8 +20,9 @@ namespace qgemm {
 
 namespace {  // internal linkage: another file has a Tile too
 
-// What a tile asks for while it multiplies: nothing; args->next; or what it reads itself some bytes later.
-enum Ask { kNothing, kNext, kAhead };
+// What a tile asks for while it multiplies: nothing; args->next; or what it reads itself some bytes later, or many,
+// into the level-2 cache.
+enum Ask { kNothing, kNext, kAhead, kFarAhead };
 
 // For weights of three rows, which gcc 12 loads again for every row: then three rows take as long as four.
 template <int kRows>
@@ -38,7 +39,8 @@ struct AnyTile {
   static void run(const GemmF32Args* args) {
     constexpr size_t kSums = kRows * kVectors * kLanes;
     __m512 sums[kRows][kVectors];
-    const bool resume = kAsk == kNext && args->resume, pause = kAsk == kNext && args->pause;
+    constexpr bool kPauses = kAsk == kNext || kAsk == kFarAhead;
+    const bool resume = kPauses && args->resume, pause = kPauses && args->pause;
     const float* from = args->sums;
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
@@ -66,6 +68,11 @@ struct AnyTile {
             const float* line = b + (v / 2) * panel_stride + (v % 2) * 16;
             _mm_prefetch(reinterpret_cast<const char*>(line) + kBytesAhead, _MM_HINT_T0);
           }
+        }
+        if (kAsk == kFarAhead) {
+#pragma GCC unroll 2
+          for (int v = 0; v < kVectors; ++v)
+            _mm_prefetch(reinterpret_cast<const char*>(b + v * 16) + kFarBytes, _MM_HINT_T1);
         }
         __m512 w[kVectors];
 #pragma GCC unroll 8
@@ -114,6 +121,8 @@ using WideTile = AnyTile<kRows, 2 * kPanels, kNothing>;
 template <int kRows, int kPanels>
 using WideTileAskingAhead = AnyTile<kRows, 2 * kPanels, kAhead, kRows == 1 ? 512 : 2048>;
 template <int kRows, int>
+using FarTile = AnyTile<kRows, 2, kFarAhead>;
+template <int kRows, int>
 using HalfTile = AnyTile<kRows, 1, kNothing>;
 
 // Of columns of kLanes sums.
@@ -155,6 +164,7 @@ struct NarrowTile {
 void gemm_f32_12x32c1_avx512(const GemmF32Args* args) {
   if (args->n < args->m) return run_tile<NarrowTile, 11, 1>(args->n, 1, args);
   if (args->n <= kLanes) return run_tile<HalfTile, 12, 1>(args->m, 1, args);
+  if (args->b_is_far) return run_tile<FarTile, 12, 1>(args->m, 1, args);
   run_tile<Tile, 12, 1>(args->m, 1, args);
 }
 void gemm_f32_4x64c1_avx512(const GemmF32Args* args) {
