@@ -37,10 +37,10 @@ Weights distance(size_t bytes) {
   return asking_is_free() && are_asked_for(bytes) ? Weights::asked_for : distance_of_weights(bytes);
 }
 
-// Kernels of large tiles ask for the lines of their results themselves, and all of AVX512-VNNI do.
+// Kernels of blocks or large tiles see to the lines of their results themselves, and all of AVX512-VNNI do.
 bool asks_for_results(const Kernel<GemmU8S8Fn>& kernel) {
   constexpr size_t kLargeTile = 1024;  // outputs
-  return kernel.mr * kernel.nr > kLargeTile || (kernel.features & kAvx512Vnni) != 0;
+  return takes_blocks(kernel) || kernel.mr * kernel.nr > kLargeTile || (kernel.features & kAvx512Vnni) != 0;
 }
 
 // Kernels of nothing but AVX2 add pairs of products in int16, and want to know which of them can saturate.

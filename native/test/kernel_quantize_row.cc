@@ -45,11 +45,11 @@ float value(Row row, Random& random) {
     case ties:  // halves of the scale: with -127.5 and 127.5 in the row the asymmetric scale is exactly 1
       return static_cast<float>(random.integer(-255, 255)) * 0.5f;
     case with_nan:
-      return random.chance(7) ? NAN : random.real(-2.0f, 1.0f);
+      return random.chance(7) ? std::copysign(NAN, random.chance(2) ? 1.0f : -1.0f) : random.real(-2.0f, 1.0f);
     case with_infinities:
       return random.chance(7) ? (random.chance(2) ? INFINITY : -INFINITY) : random.real(-1.0f, 2.0f);
     case only_nan:
-      return NAN;
+      return std::copysign(NAN, random.chance(2) ? 1.0f : -1.0f);
     default:
       return random.real(-2.0f, 1.0f);
   }

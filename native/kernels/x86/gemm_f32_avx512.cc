@@ -24,15 +24,6 @@ namespace {  // internal linkage: another file has a Tile too
 // into the level-2 cache.
 enum Ask { kNothing, kNext, kAhead, kFarAhead };
 
-// For weights of three rows, which gcc 12 loads again for every row: then three rows take as long as four.
-template <int kRows>
-static inline void keep_in_register(__m512& w) {
-#if defined(__GNUC__) && !defined(__clang__)
-  if (kRows == 3) __asm__("" : "+v"(w));
-#endif
-  static_cast<void>(w);
-}
-
 // kVectors / 2 panels, or the first half of one. kBytesAhead: for kAhead.
 template <int kRows, int kVectors, Ask kAsk, int kBytesAhead = 0>
 struct AnyTile {
@@ -78,7 +69,7 @@ struct AnyTile {
 #pragma GCC unroll 8
         for (int v = 0; v < kVectors; ++v) {
           w[v] = _mm512_load_ps(b + (v / 2) * panel_stride + (v % 2) * 16);
-          keep_in_register<kRows>(w[v]);
+          if (kRows == 3) w[v] = f32_loaded(w[v]);  // or three rows take as long as four
         }
 #pragma GCC unroll 16
         for (int i = 0; i < kRows; ++i) {
