@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
 import { unpickle } from '../lib/formats/pytorch/pickle.js';
-import { PickleTuple, type PickleValue } from '../lib/formats/pytorch/pickle-values.js';
+import { isPickleTuple, type PickleValue } from '../lib/formats/pytorch/pickle-values.js';
 import { opcodes } from './support/pickle.js';
 
 const rules = { what: 'pickle', find: () => undefined, load: () => null };
-const plain = (value: PickleValue): unknown => (value instanceof PickleTuple ? value.items.map(plain) : value);
+const plain = (value: PickleValue): unknown => (isPickleTuple(value) ? value.map(plain) : value);
 const run = (...parts: Parameters<typeof opcodes>): unknown => plain(unpickle(opcodes(...parts), 0, rules).value);
 
 it('marks in marks: each takes what was pushed after it', () => {

@@ -1,18 +1,18 @@
 import { pickleError } from './pickle-reader.js';
 import { COST, type PickleRules } from './pickle-machine.js';
 import {
+  isPickleTuple,
   PickleDict,
   PickleGlobal,
   pickleKind,
   PickleList,
   PickleOpaque,
-  PickleTuple,
+  type PickleTuple,
   type PickleValue,
 } from './pickle-values.js';
 import { TorchRebuilder } from './rebuild.js';
 import { STORAGE_DTYPES, TORCH_DTYPES, TorchTensor } from './values.js';
 
-type Args = readonly PickleValue[];
 type Charge = (bytes: number) => void;
 
 /** Names that a checkpoint passes on and never calls. */
@@ -53,7 +53,7 @@ export function torchRules(what: string): PickleRules {
   allow('torch.nn.parameter.Parameter', ([tensor]) => tensorOf(what, tensor));
   allow('torch._tensor._rebuild_from_type_v2', (args, charge) => fromType(what, args, charge));
 
-  allow('torch.Size', ([items]) => (items instanceof PickleTuple ? items : new PickleOpaque('a torch.Size')));
+  allow('torch.Size', ([items]) => (isPickleTuple(items) ? items : new PickleOpaque('a torch.Size')));
   allow('torch.device', () => new PickleOpaque('a torch.device'));
   allow('torch.serialization._get_layout', () => new PickleOpaque('a torch.layout'));
   allow('collections.OrderedDict', (args, charge) => dictOf(what, args, charge));
@@ -78,22 +78,27 @@ function tensorOf(what: string, value: PickleValue | undefined): TorchTensor {
 }
 
 /** (function, type, arguments, state): a tensor with Python attributes, which have no meaning here. */
-function fromType(what: string, [callable, , args]: Args, charge: Charge): PickleValue {
+function fromType(what: string, [callable, , args]: PickleTuple, charge: Charge): PickleValue {
   const isRebuild = callable instanceof PickleGlobal && callable.name.startsWith('torch._utils._rebuild');
-  if (!isRebuild || callable.call === undefined || !(args instanceof PickleTuple)) {
+  if (!isRebuild || callable.call === undefined || !isPickleTuple(args)) {
     throw pickleError(what, `makes a tensor by ${pickleKind(callable)} of ${pickleKind(args)}`);
   }
-  return callable.call(args.items, charge);
+  return callable.call(args, charge);
+}
+
+function itemsOf(value: PickleValue): PickleTuple {
+  if (value instanceof PickleList) return value.items;
+  return isPickleTuple(value) ? value : [];
 }
 
 /** Python 2 gives an OrderedDict its items as a list of pairs. */
-function dictOf(what: string, [items]: Args, charge: Charge): PickleDict {
+function dictOf(what: string, [items]: PickleTuple, charge: Charge): PickleDict {
   const dict = new PickleDict();
   if (items === undefined) return dict;
   if (!(items instanceof PickleList)) throw pickleError(what, `makes an OrderedDict of ${pickleKind(items)}`);
   charge(COST.firstEntry + COST.entry * items.items.length);
   for (const item of items.items) {
-    const pair = item instanceof PickleList || item instanceof PickleTuple ? item.items : [];
+    const pair = itemsOf(item);
     if (pair.length !== 2) throw pickleError(what, `makes an OrderedDict of items that are ${pickleKind(item)}`);
     dict.set(pair[0]!, pair[1]!);
   }

@@ -1,6 +1,6 @@
 import { QgemmError, show } from '../../errors.js';
 import { MAX_PICKLE_DEPTH, MAX_PICKLE_VISITS, MAX_TENSORS } from '../limits.js';
-import { PickleDict, pickleKind, PickleList, PickleTuple, type PickleValue } from './pickle-values.js';
+import { isPickleTuple, PickleDict, pickleKind, PickleList, type PickleValue } from './pickle-values.js';
 import { TorchTensor } from './values.js';
 
 /** What a checkpoint holds, by name. */
@@ -82,20 +82,21 @@ class Collector implements NamedValues {
         this.visit(item, inner);
         this.addText(inner, item);
       }
-    } else if (value instanceof PickleTuple && PACKED_PARAMS.test(path.join('.'))) {
+    } else if (isPickleTuple(value) && PACKED_PARAMS.test(path.join('.'))) {
       const layer = path.join('.').replace(PACKED_PARAMS, '');
-      value.items
-        .slice(0, 2)
-        .forEach((item, i) => this.visit(item, [...(layer ? [layer] : []), ['weight', 'bias'][i]!]));
-    } else if (value instanceof PickleList || value instanceof PickleTuple) {
-      value.items.forEach((item, i) => this.visit(item, this.#inner(path, i)));
-    }
+      value.slice(0, 2).forEach((item, i) => this.visit(item, [...(layer ? [layer] : []), ['weight', 'bias'][i]!]));
+    } else if (value instanceof PickleList) this.#visitAll(path, value.items);
+    else if (isPickleTuple(value)) this.#visitAll(path, value);
   }
 
   addText(path: readonly string[], value: PickleValue): void {
     if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') return;
     const text = String(value);
     if (text.length <= MAX_TEXT_LENGTH && this.texts.size < MAX_TEXTS) this.texts.set(path.join('.'), text);
+  }
+
+  #visitAll(path: readonly string[], items: readonly PickleValue[]): void {
+    items.forEach((item, i) => this.visit(item, this.#inner(path, i)));
   }
 
   #inner(path: readonly string[], key: PickleValue): string[] {

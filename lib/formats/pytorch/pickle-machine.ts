@@ -1,7 +1,7 @@
 import { QgemmError } from '../../errors.js';
 import { MAX_PICKLE_MEMORY, MAX_PICKLE_STACK } from '../limits.js';
 import { PickleReader, pickleError } from './pickle-reader.js';
-import { PickleGlobal, pickleKind, PickleTuple, type PickleValue } from './pickle-values.js';
+import { isPickleTuple, PickleGlobal, pickleKind, type PickleValue } from './pickle-values.js';
 
 /** What a pickle may refer to. */
 export interface PickleRules {
@@ -110,9 +110,9 @@ export class PickleMachine {
     if (!(callable instanceof PickleGlobal) || callable.call === undefined) {
       throw this.error(`calls ${pickleKind(callable)}, which cannot be called`);
     }
-    if (!(args instanceof PickleTuple)) throw this.error(`calls ${callable.name} with ${pickleKind(args)}`);
+    if (!isPickleTuple(args)) throw this.error(`calls ${callable.name} with ${pickleKind(args)}`);
     this.push(
-      callable.call(args.items, (bytes) => this.charge(bytes)),
+      callable.call(args, (bytes) => this.charge(bytes)),
       COST.made,
     );
   }

@@ -1,5 +1,5 @@
 import { COST, type PickleMachine } from './pickle-machine.js';
-import { PickleDict, pickleKind, PickleList, PickleOpaque, PickleTuple, type PickleValue } from './pickle-values.js';
+import { PickleDict, pickleKind, PickleList, PickleOpaque, type PickleValue } from './pickle-values.js';
 
 type Action = (machine: PickleMachine) => void;
 
@@ -98,7 +98,7 @@ function bytes(machine: PickleMachine, length: number): void {
 }
 
 function tuple(machine: PickleMachine, items: PickleValue[]): void {
-  machine.push(new PickleTuple(items), COST.container + COST.item * items.length);
+  machine.push(items, COST.container + COST.item * items.length);
 }
 
 function append(machine: PickleMachine, items: readonly PickleValue[]): void {

@@ -10,8 +10,11 @@ export class PickleList {
   readonly items: PickleValue[] = [];
 }
 
-export class PickleTuple {
-  constructor(readonly items: readonly PickleValue[]) {}
+/** A bare array: a record around it would take as much memory again, and a file may hold a million of one item. */
+export type PickleTuple = readonly PickleValue[];
+
+export function isPickleTuple(value: PickleValue | undefined): value is PickleTuple {
+  return Array.isArray(value);
 }
 
 const NO_ENTRIES: ReadonlyMap<PickleValue, PickleValue> = new Map();
@@ -41,7 +44,7 @@ export class PickleGlobal {
    */
   constructor(
     readonly name: string,
-    readonly call?: (args: readonly PickleValue[], charge: (bytes: number) => void) => PickleValue,
+    readonly call?: (args: PickleTuple, charge: (bytes: number) => void) => PickleValue,
   ) {}
 }
 
@@ -63,7 +66,7 @@ export function pickleKind(value: PickleValue | undefined): string {
   if (value === null) return 'None';
   if (value instanceof PickleGlobal) return value.name;
   if (value instanceof PickleList) return 'a list';
-  if (value instanceof PickleTuple) return 'a tuple';
+  if (isPickleTuple(value)) return 'a tuple';
   if (value instanceof PickleDict) return 'a dict';
   if (value instanceof PickleMade) return value.kind;
   if (typeof value === 'string') return 'a string';

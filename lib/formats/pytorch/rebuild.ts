@@ -1,7 +1,7 @@
 import { QgemmError, show } from '../../errors.js';
 import { dtypeBits, dtypeBytes, elementsOf } from '../dtypes.js';
 import { MAX_RANK } from '../limits.js';
-import { PickleDict, PickleGlobal, pickleKind, PickleTuple, type PickleValue } from './pickle-values.js';
+import { isPickleTuple, PickleDict, PickleGlobal, pickleKind, type PickleValue } from './pickle-values.js';
 import {
   STORAGE_DTYPES,
   TORCH_DTYPES,
@@ -24,16 +24,16 @@ export class TorchRebuilder {
 
   /** A persistent id: ('storage', class, key, device, elements[, view of an older torch: (key, start, elements)]). */
   storage(id: PickleValue): TorchStorage {
-    const [tag, type, key, , elements, view] = id instanceof PickleTuple ? id.items : [];
+    const [tag, type, key, , elements, view] = isPickleTuple(id) ? id : [];
     const name = type instanceof PickleGlobal ? type.name : '';
     const dtype = STORAGE_DTYPES.get(name.slice(name.lastIndexOf('.') + 1));
     if (tag !== 'storage' || dtype === undefined || (typeof key !== 'string' && typeof key !== 'number')) {
       throw this.#error(`must refer to storages by ('storage', class, key, device, size), got ${pickleKind(id)}`);
     }
     const size = this.#integer('the size of a storage', elements);
-    if (!(view instanceof PickleTuple)) return new TorchStorage(String(key), dtype, size);
-    const start = this.#integer('the start of a view of a storage', view.items[1]);
-    const length = this.#integer('the size of a view of a storage', view.items[2]);
+    if (!isPickleTuple(view)) return new TorchStorage(String(key), dtype, size);
+    const start = this.#integer('the start of a view of a storage', view[1]);
+    const length = this.#integer('the size of a view of a storage', view[2]);
     if (start + length > size)
       throw this.#error(`has a view of ${length} elements at ${start} of a storage of ${size}`);
     return new TorchStorage(String(key), dtype, length, start);
@@ -90,7 +90,7 @@ export class TorchRebuilder {
   /** _rebuild_qtensor: (storage, offset, shape, strides, (scheme, ...), ...). */
   quantized(args: Args): TorchTensor {
     const params = args[4];
-    const [scheme, a, b, axis] = params instanceof PickleTuple ? params.items : [];
+    const [scheme, a, b, axis] = isPickleTuple(params) ? params : [];
     const name = pickleKind(scheme);
     if (name === 'torch.per_tensor_affine' || name === 'torch.per_tensor_symmetric') {
       if (typeof a !== 'number') throw this.#error(`has a quantized tensor whose scale is ${pickleKind(a)}`);
@@ -142,14 +142,14 @@ export class TorchRebuilder {
   }
 
   #integers(name: string, value: PickleValue | undefined): number[] {
-    if (!(value instanceof PickleTuple)) throw this.#error(`must have ${name} as a tuple, got ${pickleKind(value)}`);
-    if (value.items.length > MAX_RANK) {
+    if (!isPickleTuple(value)) throw this.#error(`must have ${name} as a tuple, got ${pickleKind(value)}`);
+    if (value.length > MAX_RANK) {
       throw new QgemmError(
         'ERR_QGEMM_LIMIT',
-        `${this.#what} must have tensors of at most ${MAX_RANK} dimensions, got ${value.items.length}`,
+        `${this.#what} must have tensors of at most ${MAX_RANK} dimensions, got ${value.length}`,
       );
     }
-    return value.items.map((item) => this.#integer(name, item));
+    return value.map((item) => this.#integer(name, item));
   }
 
   #integer(name: string, value: PickleValue | undefined, min = 0): number {
