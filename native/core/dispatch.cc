@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/aligned_buffer.h"
 #include "core/cpu.h"
 
 namespace qgemm {
@@ -253,6 +254,12 @@ const Kernel<PackRowsFn>& choose_pack_rows(const DispatchConfig& config) {
 }
 const Kernel<QuantizeColumnsFn>& choose_quantize_columns(const DispatchConfig& config) {
   return choose(quantize_columns_kernels(), config, 1);
+}
+
+void* scratch_for(const Kernel<GemmU8S8Fn>& kernel) {
+  if (blocks_of(kernel) != Blocks::packed_rows) return nullptr;
+  thread_local AlignedBuffer scratch;
+  return scratch.ensure(kGemmScratchBytes) ? scratch.as<void>() : nullptr;
 }
 
 const char* best_isa(const DispatchConfig& config) {

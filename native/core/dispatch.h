@@ -25,10 +25,20 @@ KernelList<DequantizeFn> dequantize_kernels();
 KernelList<PackRowsFn> pack_rows_kernels();
 KernelList<QuantizeColumnsFn> quantize_columns_kernels();
 
-/// Kernels of the matrix unit work on a whole block at once, any number of rows and columns.
+/// Which kernels cut blocks into register tiles themselves: those of the matrix unit, blocks of any size, and the one
+/// of AVX2 for many rows, blocks of up to mr rows, which it arranges in GemmU8S8Args::scratch.
+enum class Blocks { none, packed_rows, matrix_unit };
+
+template <typename Fn>
+Blocks blocks_of(const Kernel<Fn>& kernel) {
+  constexpr size_t kManyRows = 512;
+  if ((kernel.features & kAmxInt8) != 0) return Blocks::matrix_unit;
+  return kernel.features == kAvx2 && kernel.mr == kManyRows ? Blocks::packed_rows : Blocks::none;
+}
+
 template <typename Fn>
 bool takes_blocks(const Kernel<Fn>& kernel) {
-  return (kernel.features & kAmxInt8) != 0;
+  return blocks_of(kernel) != Blocks::none;
 }
 
 /// The line of AVX512-VNNI that takes more rows at once than a register tile holds.
@@ -37,11 +47,24 @@ bool takes_many_rows(const Kernel<Fn>& kernel) {
   return kernel.mr == 24 && (kernel.features & (kAvx512Vnni | kAmxInt8)) == kAvx512Vnni;
 }
 
-/// Blocks of rows that threads share are multiples of this: of mr, or of eight where any few rows will do.
+/// How threads share rows: in multiples of `unit`, and no fewer than `least` each. A kernel that arranges rows anew for
+/// each call wants them to meet `columns` of weights.
+struct RowShares {
+  size_t unit, least, columns;
+};
+
+/// For a call with m rows of depth k. Kernels that take few rows at a time, or any number, want no multiples of mr.
 template <typename Fn>
-size_t row_unit(const Kernel<Fn>& kernel) {
-  return takes_many_rows(kernel) ? 8 : kernel.mr;
+RowShares row_shares(const Kernel<Fn>& kernel, size_t m, size_t k) {
+  if (blocks_of(kernel) == Blocks::packed_rows) {
+    return m <= rows_for_window(k) ? RowShares{2, 16, 1024} : RowShares{32, 128, 384};
+  }
+  return {takes_many_rows(kernel) ? 8 : kernel.mr, kernel.mr, 0};
 }
+
+/// GemmU8S8Args::scratch for a kernel that wants it: memory of this thread, which the next call gets again. Null for
+/// the others, and when memory is short.
+void* scratch_for(const Kernel<GemmU8S8Fn>& kernel);
 
 /// What the environment asks for. `max_isa` limits `features`; `kernel` is a demand for its operation.
 struct DispatchConfig {

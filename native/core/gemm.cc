@@ -55,7 +55,7 @@ class Int8Gemm {
         y_(y),
         kernel_(choose_gemm_u8s8f32(dispatch_config(), m, distance(weights.panels_bytes()))),
         tiling_(make_tiling({m, w_.n, w_.padded_k(), kernel_.mr, kernel_.nr, code_row_stride(w_.k), w_.panels_bytes(),
-                             takes_blocks(kernel_), row_unit(kernel_)})),
+                             blocks_of(kernel_), row_shares(kernel_, m, w_.k)})),
         value_bytes_(epilogue.output ? 1 : sizeof(float)),
         y_is_far_(m * w_.n * value_bytes_ > cpu_caches().l2 / 2),
         asks_for_tiles_(y_is_far_ && !asks_for_results(kernel_)),
@@ -83,6 +83,7 @@ class Int8Gemm {
     args.b_is_far = ask_ahead_;
     args.ask_ahead = takes_blocks(kernel_) ? w_.panels_bytes() > 2 * cpu_caches().l2 : few_rows_ask_;
     args.large_pairs = large_pairs_;
+    args.scratch = scratch_for(kernel_);
     for_each_tile(tiling_, block, [&](size_t row, size_t m, size_t col, size_t n) {
       const size_t from = first + row - block.row0, to = row * w_.n + col;
       args.m = m;

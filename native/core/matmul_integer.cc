@@ -25,8 +25,8 @@ Status matmul_integer(const void* a, bool a_signed, const void* b, bool b_signed
   for (size_t row = 0; row < m; ++row) zero_points[row] = a_zero_point + (a_signed ? 128 : 0);
 
   const auto& kernel = choose_gemm_u8s8f32(dispatch_config(), m);
-  const Tiling tiling =
-      make_tiling({m, n, w.padded_k(), kernel.mr, kernel.nr, lda, w.panels_bytes(), takes_blocks(kernel)});
+  const Tiling tiling = make_tiling(
+      {m, n, w.padded_k(), kernel.mr, kernel.nr, lda, w.panels_bytes(), blocks_of(kernel), row_shares(kernel, m, k)});
   const auto tile = [&](size_t row, size_t rows, size_t col, size_t columns) {
     GemmU8S8Args args = {};
     args.m = rows;
@@ -43,6 +43,7 @@ Status matmul_integer(const void* a, bool a_signed, const void* b, bool b_signed
     args.b_column_sums = w.column_sums + col;
     args.b_zero_points = w.zero_points ? w.zero_points + col : nullptr;
     args.logical_k = static_cast<uint32_t>(k);
+    args.scratch = scratch_for(kernel);
     kernel.run(&args);
   };
   for_each_block(tiling, nullptr, [&](const Block& block, size_t) { for_each_tile(tiling, block, tile); });

@@ -32,7 +32,8 @@ class Batch {
     row_pieces_ = divide_up(shape.m, rows_per_piece_);
     panel_pieces_ = divide_up(panels_, panels_per_piece_);
     const size_t products_per_row = std::max<size_t>(shape.n * shape.k, 1);
-    block_rows_ = round_up(std::min(std::max<size_t>(kMinProducts / products_per_row, 1), shape.m), kernel_.mr);
+    const size_t unit = takes_blocks(kernel_) ? row_shares(kernel_, shape.m, shape.k).least : kernel_.mr;
+    block_rows_ = round_up(std::min(std::max<size_t>(kMinProducts / products_per_row, 1), shape.m), unit);
     blocks_ = divide_up(shape.m, block_rows_);
     small_ = shape.batch * shape.m <= kMinProducts / products_per_row;
   }
@@ -200,6 +201,7 @@ class Batch {
     args.ldc = shape_.n;
     args.whole_lines = stores_across_lines_are_slow();
     args.logical_k = static_cast<uint32_t>(shape_.k);
+    args.scratch = scratch_for(kernel_);
     float* c = c_ + (first_ + index) * shape_.m * shape_.n;
     const size_t columns = takes_blocks(kernel_) ? shape_.n : kernel_.nr;
     const size_t rows = takes_blocks(kernel_) ? block_rows_ : kernel_.mr;

@@ -5,6 +5,7 @@
 
 #include "core/aligned_buffer.h"
 #include "core/cpu.h"
+#include "core/dispatch.h"
 #include "core/thread_pool.h"
 #include "kernels/kernel.h"
 
@@ -21,7 +22,7 @@ struct Tiling {
   size_t m, n;
   size_t mr, nr;         // of one call of the kernel: a register tile, or a block
   size_t threads;        // that may take part
-  size_t block_rows;     // a multiple of the request's row_unit or mr
+  size_t block_rows;     // a multiple of the request's rows.unit or mr
   size_t group_columns;  // multiple of the panel width
   size_t row_blocks, column_groups;
   bool even_tails;  // a small tile at the end of a block shares its rows and those before it evenly
@@ -39,8 +40,8 @@ struct TilingRequest {
   size_t mr, nr;
   size_t row_bytes;      // of one row of activations, as kernels read it
   size_t weights_bytes;  // of all panels
-  bool takes_blocks;     // the kernel cuts blocks into register tiles itself, and likes them large
-  size_t row_unit = 0;   // blocks are multiples of so many rows; 0: of mr
+  Blocks blocks;         // what the kernel cuts into register tiles itself: it likes that large
+  RowShares rows = {};   // zeros: mr
 };
 
 /// A task below this many multiply-adds costs more to hand out than to do (some microseconds).
@@ -49,12 +50,14 @@ constexpr size_t kMinTask = size_t{1} << 19;
 /// it.
 constexpr size_t kMinBlockTask = 16 * kMinTask, kRowsOfReading = 16;
 
-inline size_t min_task(const TilingRequest& r) { return r.takes_blocks ? kMinBlockTask : kMinTask; }
+inline bool on_matrix_unit(const TilingRequest& r) { return r.blocks == Blocks::matrix_unit; }
+inline size_t min_task(const TilingRequest& r) { return on_matrix_unit(r) ? kMinBlockTask : kMinTask; }
 
 /// Columns of one task for a kernel that takes blocks: some tasks for each thread, if they are large enough. Threads
 /// that have rows of their own take columns from each other at the end, and half as large is enough for that.
 inline size_t block_columns(const TilingRequest& r, size_t enough, size_t threads, bool threads_have_rows) {
   if (threads == 1) return r.n;
+  if (r.rows.columns != 0) return std::max(enough, r.rows.columns);
   const size_t for_stealing = threads_have_rows ? std::max(enough / 2, r.n / (2 * threads)) : enough;
   return std::max(std::min(enough, for_stealing), r.n / (4 * threads));
 }
@@ -64,10 +67,11 @@ inline size_t block_columns(const TilingRequest& r, size_t enough, size_t thread
 inline size_t group_columns(const TilingRequest& r, size_t work_per_column, size_t threads, bool threads_have_rows) {
   const size_t tile = std::max<size_t>(r.nr, kPanelColumns);
   const size_t least_work = min_task(r), enough = (least_work + work_per_column - 1) / work_per_column;
-  const size_t least = round_up(r.takes_blocks ? block_columns(r, enough, threads, threads_have_rows) : enough, tile);
+  const size_t least =
+      round_up(r.blocks != Blocks::none ? block_columns(r, enough, threads, threads_have_rows) : enough, tile);
   const size_t whole_tiles = std::min(least, round_up(r.n, tile)), groups = (r.n + whole_tiles - 1) / whole_tiles;
   if (threads_have_rows || groups >= 4 * threads) {
-    return r.takes_blocks ? round_up((r.n + groups - 1) / groups, tile) : whole_tiles;
+    return r.blocks != Blocks::none ? round_up((r.n + groups - 1) / groups, tile) : whole_tiles;
   }
   const size_t most = std::max(r.n * work_per_column / least_work, size_t{1});
   const size_t even = std::min(round_up(groups, threads), most < threads ? most : most / threads * threads);
@@ -77,7 +81,7 @@ inline size_t group_columns(const TilingRequest& r, size_t work_per_column, size
 /// Level-2 cache for the rows of a block. The matrix unit reads all weights once for each block: the fewer blocks the
 /// better, all the more where they come from memory (K = 4096: 256 rows instead of 252, which would be 192).
 inline size_t bytes_of_rows(const TilingRequest& r, size_t l2) {
-  if (!r.takes_blocks) return l2 / 16;
+  if (!on_matrix_unit(r)) return l2 / 16;
   return r.weights_bytes > 16 * l2 ? l2 / 16 * 9 : l2 / 2;
 }
 
@@ -85,26 +89,28 @@ inline Tiling make_tiling(const TilingRequest& r) {
   const size_t l2 = cpu_caches().l2 != 0 ? cpu_caches().l2 : size_t{1} << 20;
   const size_t threads = ThreadPool::instance().num_threads();
   const size_t work_per_row = std::max(r.n * std::max(r.k, size_t{1}), size_t{1});
+  const RowShares shares = r.rows.unit != 0 ? r.rows : RowShares{r.mr, r.mr, 0};
   Tiling tiling = {r.m, r.n, r.mr, r.nr, threads, 0, 0, 0, 0, false};
 
-  const size_t rows_in_cache = std::max(bytes_of_rows(r, l2) / std::max(r.row_bytes, size_t{1}), size_t{128});
+  const size_t rows_in_cache = std::max(bytes_of_rows(r, l2) / std::max(r.row_bytes, size_t{1}),
+                                        r.blocks == Blocks::packed_rows ? r.mr : size_t{128});
   // Each thread gets rows of its own where that does not make it wait for weights: they lie in its cache, or enough
   // rows use each of them. Threads that have columns of their own all read the same rows instead.
-  const size_t rows_per_thread = std::max(r.weights_bytes <= l2 ? r.mr : std::max(r.mr, size_t{32}),
+  const size_t rows_per_thread = std::max(r.weights_bytes <= l2 ? shares.least : std::max(shares.least, size_t{32}),
                                           (min_task(r) + work_per_row - 1) / work_per_row);
   // Blocks of equal size: a small last one would leave a thread idle.
   const size_t blocks =
       std::max({(r.m + rows_in_cache - 1) / rows_in_cache, std::min(threads, r.m / rows_per_thread), size_t{1}});
-  tiling.block_rows = round_up((r.m + blocks - 1) / blocks, r.row_unit != 0 ? r.row_unit : r.mr);
+  tiling.block_rows = round_up((r.m + blocks - 1) / blocks, shares.unit);
   tiling.row_blocks = (r.m + tiling.block_rows - 1) / tiling.block_rows;
 
   // Few rows take as long as reading the weights does: a byte counts as much as a multiply-add.
   const size_t bytes_per_weight = r.weights_bytes / std::max(round_up(r.n, kPanelColumns) * r.k, size_t{1});
   const size_t rows =
-      std::max({std::min(r.m, tiling.block_rows), bytes_per_weight, r.takes_blocks ? kRowsOfReading : size_t{1}});
+      std::max({std::min(r.m, tiling.block_rows), bytes_per_weight, on_matrix_unit(r) ? kRowsOfReading : size_t{1}});
   tiling.group_columns = group_columns(r, std::max(rows * r.k, size_t{1}), threads, tiling.row_blocks >= threads);
   tiling.column_groups = (r.n + tiling.group_columns - 1) / tiling.group_columns;
-  if (r.takes_blocks) {
+  if (r.blocks != Blocks::none) {
     tiling.mr = tiling.block_rows;
     tiling.nr = tiling.group_columns;
   }

@@ -47,6 +47,15 @@ struct EpilogueArgs {
 /// Kernels whose instructions add two products in 16 bits, where they saturate, keep activations within a window of
 /// codes (gemm_u8s8f32_avx2.cc). Only pairs of weights of a larger sum than kMaxPairSum can then leave 16 bits.
 enum : int { kActivationWindow = 190, kMaxPairSum = 32767 / kActivationWindow };
+
+/// Up to so many rows of depth k, cutting some codes of each off costs less than splitting each panel of weights does
+/// (gemm_u8s8f32_clamped_avx2.cc). Long columns have fewer large pairs, and long rows fewer codes outside of the
+/// window, because both are scaled by their largest value.
+static inline size_t rows_for_window(size_t k) {
+  const size_t least = 40, rows = k / 10;
+  return rows < least ? least : rows;
+}
+
 /// Large pairs are listed for this many steps of k and columns at a time.
 enum : size_t { kPairDepth = 768, kPairColumns = 4 * kPanelColumns };
 
@@ -69,6 +78,10 @@ struct LargePairs {
   const LargePairBlock* blocks;
   size_t groups;  // of kPairColumns columns
 };
+
+/// Memory for kernels that arrange many rows before they multiply them (wants_scratch in core/dispatch.h). Without it
+/// they are slower.
+enum : size_t { kGemmScratchBytes = size_t{9} << 17 };
 
 /// One output tile: C[m, n] = epilogue(A[m, k] . B[k, n]) with A uint8 rows and B int8 panels. Kernels of kAmxInt8 take
 /// a whole block of any size instead, and cut it themselves.
@@ -103,6 +116,7 @@ struct GemmU8S8Args {
   const int32_t* b_column_sums;  // over the padded depth; never null
   const int32_t* b_zero_points;  // null for symmetric weights
   uint32_t logical_k;            // unpadded K, in (k - 64, k]
+  void* scratch;                 // null, or kGemmScratchBytes at a cache line, for kernels that want it
   EpilogueArgs epilogue;
 };
 using GemmU8S8Fn = void (*)(const GemmU8S8Args*);

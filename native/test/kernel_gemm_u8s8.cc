@@ -25,8 +25,13 @@ struct Case {
   Activation activation;
 };
 
+bool packs_rows(const Kernel<GemmU8S8Fn>& kernel) { return blocks_of(kernel) == Blocks::packed_rows; }
+
 // What a kernel is tried with: its register tile, or blocks of several and a part where it takes those.
-size_t most_rows(const Kernel<GemmU8S8Fn>& kernel) { return takes_blocks(kernel) ? 3 * kernel.mr + 7 : kernel.mr; }
+size_t most_rows(const Kernel<GemmU8S8Fn>& kernel) {
+  if (packs_rows(kernel)) return kernel.mr + 71;
+  return takes_blocks(kernel) ? 3 * kernel.mr + 7 : kernel.mr;
+}
 size_t most_columns(const Kernel<GemmU8S8Fn>& kernel) { return takes_blocks(kernel) ? 9 * kernel.nr : kernel.nr; }
 
 // Every buffer ends at a guard page; column arrays hold n rounded up to 32 values, as kernel.h says.
@@ -60,6 +65,7 @@ class Checker {
     args.ask_ahead = random_.chance(3);
     args.c_is_far = random_.chance(2);
     args.whole_lines = random_.chance(2);
+    if (!random_.chance(4)) args.scratch = scratch_.take(kGemmScratchBytes);
     if (columns < kPanelColumns && random_.chance(2)) args.b += (kPanelColumns - columns) * 4;  // a panel's second half
     if (c.float_output) {
       args.a_scales = reals(a_scales_, c.m, 1e-3f, 2.0f);
@@ -99,7 +105,8 @@ class Checker {
         b_column_sums_(round_up(columns, kPanelColumns)),
         b_zero_points_(round_up(columns, kPanelColumns)),
         bias_(round_up(columns, kPanelColumns)),
-        residual_(rows * (columns + 5)) {}
+        residual_(rows * (columns + 5)),
+        scratch_(kGemmScratchBytes) {}
 
   // Codes of rows whose zero point lies in the middle of them, as that of most layers does; a few lie far off.
   static int64_t lowest_of_row(const Case& c, size_t row) {
@@ -235,6 +242,7 @@ class Checker {
   Guarded<float> b_scales_;
   Guarded<int32_t> b_column_sums_, b_zero_points_;
   Guarded<float> bias_, residual_;
+  Guarded<uint8_t> scratch_;
   Random random_;
 };
 
@@ -263,14 +271,16 @@ void check_gemm_u8s8(const Kernel<GemmU8S8Fn>& kernel) {
       for (const Fill fill : {Fill::random, Fill::corners, Fill::bell, Fill::window}) checker.check(any(fill, m, n, k));
     }
   };
-  // Every tile size, with everything else drawn at random; of large tiles, every m, and every n up to four panels and
-  // some beyond.
+  // Every tile size, with everything else drawn at random; of large tiles, every m up to some registers and some
+  // beyond, and every n up to four panels and some beyond.
   if (kernel.mr * kernel.nr <= kManyTiles) {
     for (size_t m = 1; m <= kernel.mr; ++m) {
       for (size_t n = 1; n <= kernel.nr; ++n) check_depths(m, n);
     }
   } else {
-    for (size_t m = 1; m <= kernel.mr; ++m) check_depths(m, random.integer(1, kernel.nr));
+    for (size_t m = 1; m <= kernel.mr; ++m) {
+      if (m <= 72 || random.chance(32)) check_depths(m, random.integer(1, kernel.nr));
+    }
     for (size_t n = 1; n <= kernel.nr; ++n) {
       if (n <= 4 * kPanelColumns || random.chance(4)) check_depths(random.integer(1, kernel.mr), n);
     }
@@ -283,7 +293,8 @@ void check_gemm_u8s8(const Kernel<GemmU8S8Fn>& kernel) {
     }
   }
   if (takes_blocks(kernel)) {
-    for (int i = 0; i < (slow_cpu() ? 40 : 400); ++i) {
+    const int tries = packs_rows(kernel) ? 40 : 400;
+    for (int i = 0; i < (slow_cpu() ? tries / 10 : tries); ++i) {
       const size_t k = random.integer(1, random.chance(8) ? kDeepK / kPaddedK : 5) * kPaddedK;
       checker.check(
           any(Fill::random, random.integer(1, most_rows(kernel)), random.integer(1, most_columns(kernel)), k));
@@ -295,7 +306,7 @@ void check_gemm_u8s8(const Kernel<GemmU8S8Fn>& kernel) {
   }
   // Sums at their extremes, and every combination of what an epilogue may have, at full and ragged tiles; of large ones
   // at some rows.
-  const size_t some_rows = std::min<size_t>(kernel.mr, 16);
+  const size_t some_rows = packs_rows(kernel) ? 43 : std::min<size_t>(kernel.mr, 16);
   for (const size_t n : {size_t{1}, kernel.nr / 2 + 1, kernel.nr - 1, kernel.nr}) {
     checker.check(any(Fill::largest, kernel.mr, n, kMaxK));
     checker.check(any(Fill::smallest, kernel.mr, n, kMaxK));

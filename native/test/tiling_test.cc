@@ -9,7 +9,7 @@ namespace {
 
 Tiling tile(size_t threads, size_t m, size_t n, size_t k, size_t mr, size_t nr) {
   ThreadPool::instance().set_num_threads(threads);
-  return make_tiling({m, n, k, mr, nr, k, n * k, false});
+  return make_tiling({m, n, k, mr, nr, k, n * k, Blocks::none});
 }
 
 QGEMM_TEST(blocks_cover_every_output_once) {
@@ -47,7 +47,7 @@ QGEMM_TEST(threads_get_equal_shares_of_rows) {
   // A call takes 24 rows, of which any eight will do.
   ThreadPool::instance().set_num_threads(2);
   for (const size_t m : {64, 128, 512}) {
-    const Tiling t = make_tiling({m, 768, 768, 24, 64, 768, 768 * 768, false, 8});
+    const Tiling t = make_tiling({m, 768, 768, 24, 64, 768, 768 * 768, Blocks::none, {8, 24, 0}});
     EXPECT(t.row_blocks % 2 == 0 && m % t.block_rows == 0, "%zu rows in %zu blocks of %zu", m, t.row_blocks,
            t.block_rows);
     EXPECT(t.mr == 24, "a call takes %zu rows", t.mr);
@@ -57,7 +57,7 @@ QGEMM_TEST(threads_get_equal_shares_of_rows) {
 // A kernel that takes blocks: the matrix unit's, with its register tile of 32 x 32.
 Tiling blocks(size_t threads, size_t m, size_t n, size_t k) {
   ThreadPool::instance().set_num_threads(threads);
-  return make_tiling({m, n, k, 32, 32, k, n * k, true});
+  return make_tiling({m, n, k, 32, 32, k, n * k, Blocks::matrix_unit});
 }
 
 QGEMM_TEST(whole_blocks_are_one_call_each) {
@@ -99,6 +99,29 @@ QGEMM_TEST(the_matrix_unit_shares_what_takes_longer_than_sharing) {
   for (const size_t m : {3, 4, 16}) {
     EXPECT(blocks(2, m, 3072, 768).tasks() >= 2, "%zux768x3072 has %zu tasks", m, blocks(2, m, 3072, 768).tasks());
   }
+}
+
+// A kernel that arranges up to 512 rows.
+Tiling packed(size_t threads, size_t m, size_t n, size_t k) {
+  const RowShares row_shares = m <= rows_for_window(k) ? RowShares{2, 16, 1024} : RowShares{32, 128, 384};
+  ThreadPool::instance().set_num_threads(threads);
+  return make_tiling({m, n, k, 512, 32, k, n * k, Blocks::packed_rows, row_shares});
+}
+
+QGEMM_TEST(packed_rows_meet_all_columns_of_a_thread) {
+  for (const size_t m : {40, 128, 500, 512}) {
+    const Tiling t = packed(1, m, 3072, 768);
+    EXPECT(t.tasks() == 1, "%zux768x3072 has %zu tasks for one thread", m, t.tasks());
+  }
+  EXPECT(packed(1, 1300, 3072, 768).row_blocks == 3, "1300 rows in %zu blocks", packed(1, 1300, 3072, 768).row_blocks);
+  // Threads have rows of their own from 128 each on, and share columns of fewer.
+  EXPECT(packed(2, 512, 768, 768).block_rows == 256, "512 rows in blocks of %zu", packed(2, 512, 768, 768).block_rows);
+  const Tiling some = packed(2, 96, 768, 768);
+  EXPECT(some.row_blocks == 1 && some.column_groups == 2, "96x768x768 in %zu x %zu blocks", some.row_blocks,
+         some.column_groups);
+  // And so few that the window is faster: even shares.
+  const Tiling few = packed(2, 75, 768, 768);
+  EXPECT(few.tasks() == 2 && few.block_rows == 38, "75x768x768 in %zu blocks of %zu rows", few.tasks(), few.block_rows);
 }
 
 }  // namespace

@@ -118,8 +118,8 @@ static inline void finish_rows(PlainPanel* tile, size_t rows) {
   for (size_t i = 0; i < now; ++i) {
     const I32 zero_point = i32_set1(*tile->zero_points++);
     const F32 scale = f32_set1(*tile->scales++);
-    const F32 y[2] = {plain_result(tile->sums, zero_point, scale, &tile->left),
-                      plain_result(tile->sums + kLanes, zero_point, scale, &tile->right)};
+    const F32 y[2] = {plain_result(i32_load(tile->sums), zero_point, scale, &tile->left),
+                      plain_result(i32_load(tile->sums + kLanes), zero_point, scale, &tile->right)};
     store_row(tile->c, y, tile->shift);
     tile->sums += tile->ld;
     tile->c += tile->ldc;

@@ -1,16 +1,20 @@
-// gemm_u8s8f32_128x128c4_avx2: many rows, exact for every weight, without VNNI.
+// gemm_u8s8f32_512x32c4_avx2: blocks of many rows, exact for every weight, without VNNI.
 // Instructions: vpmaddubsw, vpmaddwd, vpaddd: 3 per 32 multiply-adds. vpmaddubsw saturates where a pair of products
 // leaves int16, which takes two weights of one sign whose sum is large: some percent of the pairs of real weights. Such
 // a pair gives its excess away: w = clamped + excess, and the few excesses are multiplied as steps of their own, behind
-// the others. How large a sum may be depends on the largest activation of the two k among all rows.
+// the others. How large a sum may be depends on the largest activation of the two k among all rows. Excesses are small:
+// mostly all of a column's products with them fit one sum in 16 bits, and then take 2 instructions each.
 // Rows are lanes here, weights are broadcast: so a step of one column alone is as cheap per product as any other.
-// Per 384 steps of k, the rows are transposed once ([k/4][32 rows][4], 48 KiB) and each panel is clamped once (12 KiB)
-// for all rows. Tile in registers: 32 rows x 2 columns: 8 sums, 2 weights, activations, product, ones. Sums go on in
-// memory, [128 columns][128 rows]. Panel: [k/4][32][4] int8. About 150 KiB of stack.
+// Up to 512 rows are transposed once, into args->scratch: per 384 steps of k, [k/4][32 rows][4], 12 KiB, which stay in
+// the level-1 cache while 32 columns pass by. Each panel is split once for all of these rows, 384 steps (12 KiB) at a
+// time. Tile in registers: 32 rows x 2 columns: 8 sums, 2 weights, activations, product, ones. Sums go on in the
+// scratch, [32 columns][rows]; those of 32 rows become results while they are in the level-1 cache.
+// Some tens of rows are left to the kernel for few rows, which splits nothing. Panel: [k/4][32][4] int8.
 #include "kernels/bits.h"
 #include "kernels/kernel.h"
 #include "kernels/rows_of.h"
 #include "kernels/vec/avx2.h"
+#include "kernels/x86/window_avx2.h"
 //
 #include "kernels/activations.inc"
 #include "kernels/epilogue.inc"
@@ -21,14 +25,16 @@ extern void gemm_u8s8f32_32x512c4_avx2(const GemmU8S8Args* args);
 
 namespace {  // internal linkage: other files have functions of these names too
 
-constexpr size_t kRows = 128, kColumns = 128;
+constexpr size_t kRows = 512;
 constexpr size_t kGroupRows = 32;
-constexpr size_t kUnclampedRows = 32;
+constexpr size_t kTheirRows = 32, kTheirColumns = 512;  // of the kernel for few rows
 constexpr size_t kDepth = 384;
 constexpr size_t kMaxSteps = kDepth / 4;
 constexpr size_t kStepBytes = 4 * kPanelColumns, kLine = 64;
 constexpr size_t kFewRows = 16;   // for so few, clamping costs more than it saves
 constexpr size_t kMaxExtras = 4;  // one of so many steps; with more, the other kernel is faster
+// Activations up to 255 times weights of this sum stay within 16 bits.
+constexpr int32_t kMergedWeights = 128;
 
 // A step of one column: four weights, and which activations they meet.
 struct Extra {
@@ -36,14 +42,21 @@ struct Extra {
   uint32_t step;
 };
 
-struct Scratch {
-  alignas(64) int32_t rows[kRows / kGroupRows][kMaxSteps * kGroupRows];  // a group of V * 8 rows: [step][V * 8]
-  alignas(64) int32_t limits[kMaxSteps];                                 // two int16: see pair_limits
+// Up to kDepth steps of a panel.
+struct SplitPanel {
   alignas(64) int32_t clamped[kMaxSteps * kPanelColumns];
   alignas(64) Extra extras[kPanelColumns][kMaxSteps + 1];
   uint32_t extra_counts[kPanelColumns];
-  bool first;  // sums start at 0
-  alignas(64) int32_t sums[kColumns * kRows];
+  uint32_t merged_counts[kPanelColumns];  // so many of them are added up in 16 bits first
+};
+
+// Some rows as the loop reads them, and their sums with one panel: views of args->scratch.
+struct PackedRows {
+  size_t count, padded;  // to whole vectors
+  size_t ld;             // of sums
+  int32_t* steps;        // per kDepth steps of k, per group of V * 8 rows: [step][V * 8]
+  int32_t* limits;       // [k / 4]: two int16 each, see pair_limits
+  int32_t* sums;         // [32][ld]
 };
 
 // 8 rows x 32 bytes become 8 steps of 8 dwords, `ld` dwords apart.
@@ -107,8 +120,9 @@ static inline void pair_limits(int32_t* limits, size_t steps) {
   }
 }
 
-// Splits one step of a panel; excess is 0 in most columns. One bit for each column where it is not.
-static inline uint32_t clamp_step(const int8_t* b, int32_t limits, int32_t* clamped, int32_t* excess) {
+// Splits one step of a panel; excess is 0 in most columns, and its size is added to `totals`, two int16 for each
+// column. One bit for each column where it is not 0.
+static inline uint32_t clamp_step(const int8_t* b, int32_t limits, int32_t* clamped, int32_t* excess, int32_t* totals) {
   const __m256i one = _mm256_set1_epi8(1), zero = _mm256_setzero_si256();
   const __m256i most = _mm256_set1_epi32(limits), least = _mm256_sub_epi16(zero, most);
   __m256i none[4];
@@ -120,6 +134,7 @@ static inline uint32_t clamp_step(const int8_t* b, int32_t limits, int32_t* clam
     const __m256i odd = _mm256_slli_epi16(too_much, 8);
     i32_store(clamped + 8 * v, _mm256_sub_epi8(w, odd));
     i32_store(excess + 8 * v, odd);
+    i32_store(totals + 8 * v, _mm256_add_epi16(i32_load(totals + 8 * v), _mm256_abs_epi16(too_much)));
     none[v] = _mm256_cmpeq_epi32(odd, zero);
   }
   const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
@@ -127,23 +142,38 @@ static inline uint32_t clamp_step(const int8_t* b, int32_t limits, int32_t* clam
   return ~static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_permutevar8x32_epi32(bytes, order)));
 }
 
+// How many extras from the first on have products whose sums stay within 16 bits, for each pair of k and each sign.
+static inline uint32_t count_merged(const Extra* extras, uint32_t count) {
+  int32_t sums[2][2] = {{0, 0}, {0, 0}};
+  for (uint32_t i = 0; i < count; ++i) {
+    for (int pair = 0; pair < 2; ++pair) {
+      const int32_t weight = static_cast<int8_t>(static_cast<uint32_t>(extras[i].weights) >> (16 * pair + 8));
+      int32_t* sum = &sums[pair][weight < 0];
+      *sum += weight;
+      if (*sum > kMergedWeights || *sum < -kMergedWeights) return i;
+    }
+  }
+  return count;
+}
+
 // Splits a panel into clamped weights and extras. Sums of opposite signs never reach a limit, which is 128 or more.
 // What is too much is taken from the odd k: it has the sum's sign, and stays on its side of zero. Two steps share a
 // loop over their extras: how often a loop runs cannot be foreseen, and every surprise costs the CPU some 20 cycles.
-static inline void clamp_panel(const int8_t* b, size_t steps, Scratch* scratch) {
-  memset(scratch->extra_counts, 0, sizeof scratch->extra_counts);
+static inline void clamp_panel(const int8_t* b, size_t steps, const int32_t* limits, SplitPanel* split) {
+  alignas(32) int32_t totals[kPanelColumns] = {0};
+  memset(split->extra_counts, 0, sizeof split->extra_counts);
   for (size_t step = 0; step < steps; step += 2) {
     alignas(32) int32_t excess[2 * kPanelColumns];
-    int32_t* clamped = scratch->clamped + step * kPanelColumns;
-    const uint32_t low = clamp_step(b + step * kStepBytes, scratch->limits[step], clamped, excess);
-    const uint32_t high = clamp_step(b + (step + 1) * kStepBytes, scratch->limits[step + 1], clamped + kPanelColumns,
-                                     excess + kPanelColumns);
+    int32_t* clamped = split->clamped + step * kPanelColumns;
+    const uint32_t low = clamp_step(b + step * kStepBytes, limits[step], clamped, excess, totals);
+    const uint32_t high = clamp_step(b + (step + 1) * kStepBytes, limits[step + 1], clamped + kPanelColumns,
+                                     excess + kPanelColumns, totals);
     uint64_t bits = low | static_cast<uint64_t>(high) << 32;
     const auto take = [&](size_t bit, uint32_t count) {
       const size_t column = bit % kPanelColumns;
-      scratch->extras[column][scratch->extra_counts[column]] = {excess[bit],
-                                                                static_cast<uint32_t>(step + bit / kPanelColumns)};
-      scratch->extra_counts[column] += count;
+      split->extras[column][split->extra_counts[column]] = {excess[bit],
+                                                            static_cast<uint32_t>(step + bit / kPanelColumns)};
+      split->extra_counts[column] += count;
     };
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) {
@@ -152,11 +182,10 @@ static inline void clamp_panel(const int8_t* b, size_t steps, Scratch* scratch) 
     }
     for (; bits != 0; bits &= bits - 1) take(lowest_bit(bits), 1);
   }
-  // Columns are multiplied two at a time: the shorter list of the two goes on with zeros.
-  for (size_t column = 0; column < kPanelColumns; column += 2) {
-    uint32_t* counts = scratch->extra_counts + column;
-    while (counts[0] < counts[1]) scratch->extras[column][counts[0]++] = {0, 0};
-    while (counts[1] < counts[0]) scratch->extras[column + 1][counts[1]++] = {0, 0};
+  for (size_t column = 0; column < kPanelColumns; ++column) {
+    const uint32_t count = split->extra_counts[column], total = static_cast<uint32_t>(totals[column]);
+    const bool all = (total & 0xffff) <= kMergedWeights && total >> 16 <= kMergedWeights;
+    split->merged_counts[column] = all ? count : count_merged(split->extras[column], count);
   }
 }
 
@@ -165,21 +194,51 @@ static inline void add_products(__m256i* sum, __m256i a, __m256i w) {
   *sum = i32_add(*sum, _mm256_madd_epi16(_mm256_maddubs_epi16(a, w), one));
 }
 
+// The extras of one column.
+template <int kVectors>
+static inline void accumulate_extras(const int32_t* rows, const SplitPanel& split, size_t column, __m256i* sums) {
+  constexpr size_t kLd = 8 * kVectors;
+  const Extra* extra = split.extras[column];
+  const Extra *const merged_end = extra + split.merged_counts[column], *const end = extra + split.extra_counts[column];
+  __m256i merged[kVectors];
+#pragma GCC unroll 4
+  for (int v = 0; v < kVectors; ++v) merged[v] = _mm256_setzero_si256();
+  for (; extra != merged_end; ++extra) {
+    const int32_t* a = rows + extra->step * kLd;
+    const __m256i w = _mm256_set1_epi32(extra->weights);
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      merged[v] = _mm256_add_epi16(merged[v], _mm256_maddubs_epi16(i32_load(a + 8 * v), w));
+    }
+  }
+#pragma GCC unroll 4
+  for (int v = 0; v < kVectors; ++v) {
+    sums[v] = i32_add(sums[v], _mm256_madd_epi16(merged[v], _mm256_set1_epi16(1)));
+  }
+  for (; extra != end; ++extra) {
+    const int32_t* a = rows + extra->step * kLd;
+    const __m256i w = _mm256_set1_epi32(extra->weights);
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) add_products(&sums[v], i32_load(a + 8 * v), w);
+  }
+}
+
 // kVectors * 8 rows x kCount columns from `column` of the panel on.
 template <int kVectors, int kCount>
-static inline void accumulate(const int32_t* rows, const Scratch& scratch, size_t column, size_t steps, int32_t* sums) {
+static inline void accumulate(const int32_t* rows, const SplitPanel& split, size_t column, size_t steps, bool first,
+                              int32_t* sums, size_t ld) {
   constexpr size_t kLd = 8 * kVectors;
   __m256i acc[kCount][kVectors];
 #pragma GCC unroll 8
   for (int i = 0; i < kCount * kVectors; ++i) {
     acc[i / kVectors][i % kVectors] =
-        scratch.first ? _mm256_setzero_si256() : i32_load(sums + i / kVectors * kRows + i % kVectors * 8);
+        first ? _mm256_setzero_si256() : i32_load(sums + i / kVectors * ld + i % kVectors * 8);
   }
 #pragma GCC unroll 4
   for (size_t step = 0; step < steps; ++step) {
     __m256i w[kCount];
 #pragma GCC unroll 8
-    for (int j = 0; j < kCount; ++j) w[j] = _mm256_set1_epi32(scratch.clamped[step * kPanelColumns + column + j]);
+    for (int j = 0; j < kCount; ++j) w[j] = _mm256_set1_epi32(split.clamped[step * kPanelColumns + column + j]);
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
       const __m256i a = i32_load(rows + step * kLd + 8 * v);
@@ -187,22 +246,11 @@ static inline void accumulate(const int32_t* rows, const Scratch& scratch, size_
       for (int j = 0; j < kCount; ++j) add_products(&acc[j][v], a, w[j]);
     }
   }
-#pragma GCC unroll 4
-  for (int j = 0; j < kCount; j += 2) {
-    const Extra *x = scratch.extras[column + j], *y = scratch.extras[column + j + 1];
-    for (size_t i = 0; i < scratch.extra_counts[column + j]; ++i) {
-      const int32_t *a_x = rows + x[i].step * kLd, *a_y = rows + y[i].step * kLd;
-      const __m256i w_x = _mm256_set1_epi32(x[i].weights), w_y = _mm256_set1_epi32(y[i].weights);
-#pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) {
-        add_products(&acc[j][v], i32_load(a_x + 8 * v), w_x);
-        add_products(&acc[j + 1][v], i32_load(a_y + 8 * v), w_y);
-      }
-    }
-  }
+#pragma GCC unroll 8
+  for (int j = 0; j < kCount; ++j) accumulate_extras<kVectors>(rows, split, column + j, acc[j]);
 #pragma GCC unroll 8
   for (int i = 0; i < kCount * kVectors; ++i) {
-    i32_store(sums + i / kVectors * kRows + i % kVectors * 8, acc[i / kVectors][i % kVectors]);
+    i32_store(sums + i / kVectors * ld + i % kVectors * 8, acc[i / kVectors][i % kVectors]);
   }
 }
 
@@ -217,19 +265,19 @@ struct Fetch {
     for (size_t i = 0; i < weight_lines; ++i, weights += kLine) prefetch_l2(weights);
     if (c == nullptr) return;
     for (size_t row = 0; row < kGroupRows / 16; ++row, c += c_stride) {
-      prefetch_l2(c);
-      prefetch_l2(c + kLine);
+      prefetch(c + kLine - 1);
+      prefetch(c + 2 * kLine - 1);
     }
   }
 };
 
-// A group of rows against a panel.
+// A group of rows against the first `columns` of a panel.
 template <int kVectors, int kCount>
-static inline void multiply_panel(const int32_t* rows, const Scratch& scratch, size_t steps, int32_t* sums,
-                                  Fetch* fetch) {
-  for (size_t column = 0; column < kPanelColumns; column += kCount) {
+static inline void multiply_group(const int32_t* rows, const SplitPanel& split, size_t columns, size_t steps,
+                                  bool first, int32_t* sums, size_t ld, Fetch* fetch) {
+  for (size_t column = 0; column < columns; column += kCount) {
     for (int i = 0; i < kCount; i += 2) fetch->some();
-    accumulate<kVectors, kCount>(rows, scratch, column, steps, sums + column * kRows);
+    accumulate<kVectors, kCount>(rows, split, column, steps, first, sums + column * ld, ld);
   }
 }
 
@@ -237,100 +285,166 @@ static inline size_t vectors_of_group(size_t rows_left) {
   return rows_left >= kGroupRows ? kGroupRows / 8 : (rows_left + 7) / 8;
 }
 
-// The block after the one at `panel`: of the next panel, or else of the next k, or else of the next tile. Beyond the
-// last tile there is nothing, but fetching is harmless.
-static inline const int8_t* next_block(const GemmU8S8Args* args, const int8_t* panel, size_t column, size_t k0,
-                                       size_t steps) {
-  if (column + kPanelColumns < args->n) return panel + args->panel_stride;
+// The block after the one at k0: of the same panel, or else of the next. Beyond the last one there is
+// nothing, but fetching is harmless.
+static inline const int8_t* next_block(const GemmU8S8Args* args, size_t k0, size_t steps) {
   const size_t k1 = k0 + 4 * steps;
-  return k1 < args->k ? args->b + k1 * kPanelColumns : panel - k0 * kPanelColumns + args->panel_stride;
+  return args->b + (k1 < args->k ? k1 * kPanelColumns : args->panel_stride);
 }
 
-static inline void multiply_block(const GemmU8S8Args* args, size_t k0, size_t steps, Scratch* scratch) {
-  for (size_t column = 0; column < args->n; column += kPanelColumns) {
-    const int8_t* panel = args->b + column / kPanelColumns * args->panel_stride + k0 * kPanelColumns;
-    clamp_panel(panel, steps, scratch);
-    const size_t groups = (args->m + kGroupRows - 1) / kGroupRows, lines = steps * kStepBytes / kLine;
-    const bool last = k0 + 4 * steps == args->k && args->epilogue.output == nullptr;
-    Fetch fetch = {next_block(args, panel, column, k0, steps), (lines / 16 + groups - 1) / groups, nullptr,
-                   args->ldc * sizeof(float)};
-    for (size_t row = 0; row < args->m; row += kGroupRows) {
-      const int32_t* rows = scratch->rows[row / kGroupRows];
-      int32_t* sums = scratch->sums + column * kRows + row;
-      if (last) fetch.c = static_cast<const char*>(args->c) + (row * args->ldc + column) * sizeof(float);
-      switch (vectors_of_group(args->m - row)) {
-        case 4:
-          multiply_panel<4, 2>(rows, *scratch, steps, sums, &fetch);
-          break;
-        case 3:
-          multiply_panel<3, 2>(rows, *scratch, steps, sums, &fetch);
-          break;
-        case 2:
-          multiply_panel<2, 4>(rows, *scratch, steps, sums, &fetch);
-          break;
-        default:
-          multiply_panel<1, 8>(rows, *scratch, steps, sums, &fetch);
-      }
-    }
+// Four rows x 8 columns of sums.
+static inline void load_rows(const PackedRows& packed, size_t row, size_t column, I32* rows) {
+  i32_load_transposed(reinterpret_cast<const uint8_t*>(packed.sums + column * packed.ld + row),
+                      packed.ld * sizeof(int32_t), rows);
+}
+
+// What epilogue_plain_rows does, of sums whose rows lie apart: results of four rows x kCount vectors.
+template <int kCount>
+static inline void finish_plain_rows(const GemmU8S8Args* panel, const PackedRows& packed, size_t row, size_t column) {
+  I32 sums[kCount][4];
+  PlainColumns columns[kCount];
+#pragma GCC unroll 2
+  for (size_t v = 0; v < kCount; ++v) {
+    load_rows(packed, row, column + v * kLanes, sums[v]);
+    columns[v] = plain_columns(panel, column + v * kLanes);
+  }
+#pragma GCC unroll 4
+  for (size_t i = 0; i < 4; ++i) {
+    if (row + i >= packed.count) return;
+    const I32 zero_point = i32_set1(panel->a_zero_points[row + i]);
+    const F32 scale = f32_set1(panel->a_scales[row + i]);
+    F32 y[kCount];
+#pragma GCC unroll 2
+    for (int v = 0; v < kCount; ++v) y[v] = plain_result(sums[v][i], zero_point, scale, &columns[v]);
+    f32_store_row(static_cast<float*>(panel->c) + (row + i) * panel->ldc + column, y);
   }
 }
 
-// The epilogue wants rows: eight at a time, so that lines of c are written whole.
-static inline void finish(const GemmU8S8Args* args, const Scratch& scratch) {
-  alignas(32) int32_t tile[8 * kColumns];
-  for (size_t row = 0; row < args->m; row += 8) {
-    for (size_t j = 0; j < args->n; j += 8) {
-      const uint8_t* sums = reinterpret_cast<const uint8_t*>(scratch.sums + j * kRows + row);
-      I32 four_rows[4];
-      for (size_t half = 0; half < 2; ++half) {
-        i32_load_transposed(sums + 16 * half, kRows * sizeof(int32_t), four_rows);
-        for (size_t i = 0; i < 4; ++i) i32_store(tile + (4 * half + i) * kColumns + j, four_rows[i]);
-      }
+// Makes results of a group of rows, whose sums with the panel are complete.
+static QGEMM_NOINLINE void finish_group(const GemmU8S8Args* panel, const PackedRows& packed, size_t first_row) {
+  if (is_plain(panel)) {
+    const size_t end = smaller(first_row + kGroupRows, packed.count);
+    for (size_t row = first_row; row < end; row += 4) {
+      size_t j = 0;
+      for (; j + 2 * kLanes <= panel->n; j += 2 * kLanes) finish_plain_rows<2>(panel, packed, row, j);
+      if (j < panel->n) finish_plain_rows<1>(panel, packed, row, j);
     }
-    const GemmU8S8Args part = rows_of(args, row, 8);
-    epilogue_u8s8(tile, kColumns, &part);
+    return;
+  }
+  alignas(32) int32_t tile[kGroupRows * kPanelColumns];
+  const GemmU8S8Args group = rows_of(panel, first_row, kGroupRows);
+  for (size_t row = 0; row < group.m; row += 4) {
+    for (size_t j = 0; j < group.n; j += kLanes) {
+      I32 four_rows[4];
+      load_rows(packed, first_row + row, j, four_rows);
+      for (size_t i = 0; i < 4; ++i) i32_store(tile + (row + i) * kPanelColumns + j, four_rows[i]);
+    }
+  }
+  epilogue_u8s8_rows(tile, kPanelColumns, &group, 0, group.m);
+}
+
+// All rows against a panel, which is all of the arguments' columns.
+static inline void multiply_panel(const GemmU8S8Args* args, const PackedRows& packed) {
+  SplitPanel split;
+  const size_t groups = (packed.count + kGroupRows - 1) / kGroupRows;
+  for (size_t k0 = 0; k0 < args->k; k0 += kDepth) {
+    const size_t steps = smaller(args->k - k0, kDepth) / 4, lines = steps * kStepBytes / kLine;
+    clamp_panel(args->b + k0 * kPanelColumns, steps, packed.limits + k0 / 4, &split);
+    const bool first = k0 == 0, last = k0 + 4 * steps == args->k;
+    const bool fetch_results = last && args->c_is_far && args->epilogue.output == nullptr;
+    Fetch fetch = {next_block(args, k0, steps), (lines / 16 + groups - 1) / groups, nullptr, args->ldc * sizeof(float)};
+    for (size_t row = 0; row < packed.count; row += kGroupRows) {
+      const int32_t* rows = packed.steps + k0 / 4 * packed.padded + row * steps;
+      int32_t* sums = packed.sums + row;
+      if (fetch_results) fetch.c = static_cast<const char*>(args->c) + row * args->ldc * sizeof(float);
+      switch (vectors_of_group(packed.count - row)) {
+        case 4:
+          multiply_group<4, 2>(rows, split, args->n, steps, first, sums, packed.ld, &fetch);
+          break;
+        case 3:
+          multiply_group<3, 2>(rows, split, args->n, steps, first, sums, packed.ld, &fetch);
+          break;
+        case 2:
+          multiply_group<2, 4>(rows, split, args->n, steps, first, sums, packed.ld, &fetch);
+          break;
+        default:
+          multiply_group<1, 8>(rows, split, args->n, steps, first, sums, packed.ld, &fetch);
+      }
+      if (last) finish_group(args, packed, row);
+    }
   }
 }
 
 // Weights without a bell curve: evenly spread, or all of them large. The first panel speaks for the others.
-static inline bool too_many_extras(const GemmU8S8Args* args, size_t steps, Scratch* scratch) {
-  clamp_panel(args->b, steps, scratch);
+static QGEMM_NOINLINE bool too_many_extras(const GemmU8S8Args* args, const PackedRows& packed) {
+  SplitPanel split;
+  const size_t steps = smaller(args->k, kDepth) / 4;
+  clamp_panel(args->b, steps, packed.limits, &split);
   size_t count = 0;
-  for (size_t column = 0; column < kPanelColumns; ++column) count += scratch->extra_counts[column];
+  for (size_t column = 0; column < kPanelColumns; ++column) count += split.extra_counts[column];
   return count > steps * kPanelColumns / kMaxExtras;
 }
 
-static inline void run_unclamped(const GemmU8S8Args* args) {
-  for (size_t row = 0; row < args->m; row += kUnclampedRows) {
-    GemmU8S8Args part = rows_of(args, row, kUnclampedRows);
-    gemm_u8s8f32_32x512c4_avx2(&part);
+// How many rows fit args->scratch, in whole groups.
+static inline size_t most_rows(const GemmU8S8Args* args) {
+  const size_t each = args->k + kPanelColumns * sizeof(int32_t), others = args->k + 1024 * sizeof(int32_t);
+  if (args->scratch == nullptr || others > kGemmScratchBytes) return 0;
+  return smaller((kGemmScratchBytes - others) / each / kGroupRows * kGroupRows, kRows);
+}
+
+static inline PackedRows pack_block(const GemmU8S8Args* args) {
+  PackedRows packed = {};
+  packed.count = args->m;
+  packed.padded = (args->m + 7) / 8 * 8;
+  packed.ld = packed.padded + 16;  // a power of two would put all columns into the same cache sets
+  packed.sums = static_cast<int32_t*>(args->scratch);
+  packed.limits = packed.sums + kPanelColumns * packed.ld;
+  packed.steps = packed.limits + args->k / 4;
+  memset(packed.limits, 0, args->k);
+  for (size_t k0 = 0; k0 < args->k; k0 += kDepth) {
+    const size_t depth = smaller(args->k - k0, kDepth);
+    int32_t* steps = packed.steps + k0 / 4 * packed.padded;
+    for (size_t row = 0; row < args->m; row += kGroupRows) {
+      pack_rows(args, row, vectors_of_group(args->m - row), k0, depth, steps + row * depth / 4, packed.limits + k0 / 4);
+    }
+  }
+  pair_limits(packed.limits, args->k / 4);
+  return packed;
+}
+
+// The other kernel: tiles of few rows.
+static inline void leave_to_few_rows(const GemmU8S8Args* args) {
+  for (size_t column = 0; column < args->n; column += kTheirColumns) {
+    const GemmU8S8Args columns = columns_of(args, column, kTheirColumns);
+    for (size_t row = 0; row < args->m; row += kTheirRows) {
+      const GemmU8S8Args part = rows_of(&columns, row, kTheirRows);
+      gemm_u8s8f32_32x512c4_avx2(&part);
+    }
   }
 }
 
-// False when the weights have too many extras: nothing is done then, and the stack is free again.
-static QGEMM_NOINLINE bool multiply_clamped(const GemmU8S8Args* args) {
-  Scratch scratch;
-  for (size_t k0 = 0; k0 < args->k; k0 += kDepth) {
-    const size_t depth = args->k - k0 < kDepth ? args->k - k0 : kDepth;
-    memset(scratch.limits, 0, sizeof scratch.limits);
-    for (size_t row = 0; row < args->m; row += kGroupRows) {
-      const size_t vectors = vectors_of_group(args->m - row);
-      pack_rows(args, row, vectors, k0, depth, scratch.rows[row / kGroupRows], scratch.limits);
-    }
-    pair_limits(scratch.limits, depth / 4);
-    if (k0 == 0 && too_many_extras(args, depth / 4, &scratch)) return false;
-    scratch.first = k0 == 0;
-    multiply_block(args, k0, depth / 4, &scratch);
+static inline void run(const GemmU8S8Args* args) {
+  const PackedRows packed = pack_block(args);
+  if (too_many_extras(args, packed)) return leave_to_few_rows(args);
+  for (size_t column = 0; column < args->n; column += kPanelColumns) {
+    const GemmU8S8Args panel = columns_of(args, column, kPanelColumns);
+    multiply_panel(&panel, packed);
   }
-  finish(args, scratch);
-  return true;
 }
 
 }  // namespace
 
-void gemm_u8s8f32_128x128c4_avx2(const GemmU8S8Args* args) {
-  if (args->m <= kFewRows) return gemm_u8s8f32_32x512c4_avx2(args);
-  if (args->k == 0 || !multiply_clamped(args)) run_unclamped(args);
+void gemm_u8s8f32_512x32c4_avx2(const GemmU8S8Args* args) {
+  const size_t most = most_rows(args);
+  if (args->m <= kFewRows || args->k == 0 || most <= kFewRows) return leave_to_few_rows(args);
+  if (args->m <= rows_for_window(args->k) && args->large_pairs != nullptr && few_extras(args, kPairDepth))
+    return leave_to_few_rows(args);
+  const size_t parts = (args->m + most - 1) / most;
+  const size_t rows = ((args->m + parts - 1) / parts + kGroupRows - 1) / kGroupRows * kGroupRows;
+  for (size_t row = 0; row < args->m; row += rows) {
+    const GemmU8S8Args part = rows_of(args, row, rows);
+    run(&part);
+  }
 }
 
 }  // namespace qgemm
