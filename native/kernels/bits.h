@@ -18,4 +18,12 @@ static inline size_t lowest_bit(uint64_t bits) {
 #endif
 }
 
+static inline size_t count_bits(uint64_t bits) {
+#if defined(_MSC_VER)
+  return static_cast<size_t>(__popcnt64(bits));
+#else
+  return static_cast<size_t>(__builtin_popcountll(bits));
+#endif
+}
+
 }  // namespace qgemm

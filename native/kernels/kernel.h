@@ -81,7 +81,7 @@ struct LargePairs {
 
 /// Memory for kernels that arrange many rows before they multiply them (wants_scratch in core/dispatch.h). Without it
 /// they are slower.
-enum : size_t { kGemmScratchBytes = size_t{9} << 17 };
+enum : size_t { kGemmScratchBytes = size_t{9} << 18 };
 
 /// One output tile: C[m, n] = epilogue(A[m, k] . B[k, n]) with A uint8 rows and B int8 panels. Kernels of kAmxInt8 take
 /// a whole block of any size instead, and cut it themselves.

@@ -120,9 +120,9 @@ static inline void pair_limits(int32_t* limits, size_t steps) {
   }
 }
 
-// Splits one step of a panel; excess is 0 in most columns, and its size is added to `totals`, two int16 for each
-// column. One bit for each column where it is not 0.
-static inline uint32_t clamp_step(const int8_t* b, int32_t limits, int32_t* clamped, int32_t* excess, int32_t* totals) {
+// Clamps one step of a panel, and adds the size of what is too much to `totals`, two int16 for each column. One bit for
+// each column where that is not 0, which are few.
+static inline uint32_t clamp_step(const int8_t* b, int32_t limits, int32_t* clamped, __m256i* totals) {
   const __m256i one = _mm256_set1_epi8(1), zero = _mm256_setzero_si256();
   const __m256i most = _mm256_set1_epi32(limits), least = _mm256_sub_epi16(zero, most);
   __m256i none[4];
@@ -131,11 +131,9 @@ static inline uint32_t clamp_step(const int8_t* b, int32_t limits, int32_t* clam
     const __m256i w = _mm256_load_si256(reinterpret_cast<const __m256i*>(b + 32 * v));
     const __m256i sum = _mm256_maddubs_epi16(one, w);
     const __m256i too_much = _mm256_sub_epi16(sum, _mm256_max_epi16(_mm256_min_epi16(sum, most), least));
-    const __m256i odd = _mm256_slli_epi16(too_much, 8);
-    i32_store(clamped + 8 * v, _mm256_sub_epi8(w, odd));
-    i32_store(excess + 8 * v, odd);
-    i32_store(totals + 8 * v, _mm256_add_epi16(i32_load(totals + 8 * v), _mm256_abs_epi16(too_much)));
-    none[v] = _mm256_cmpeq_epi32(odd, zero);
+    i32_store(clamped + 8 * v, _mm256_sub_epi8(w, _mm256_slli_epi16(too_much, 8)));
+    totals[v] = _mm256_add_epi16(totals[v], _mm256_abs_epi16(too_much));
+    none[v] = _mm256_cmpeq_epi32(too_much, zero);
   }
   const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
   const __m256i bytes = _mm256_packs_epi16(_mm256_packs_epi32(none[0], none[1]), _mm256_packs_epi32(none[2], none[3]));
@@ -156,36 +154,51 @@ static inline uint32_t count_merged(const Extra* extras, uint32_t count) {
   return count;
 }
 
-// Splits a panel into clamped weights and extras. Sums of opposite signs never reach a limit, which is 128 or more.
-// What is too much is taken from the odd k: it has the sum's sign, and stays on its side of zero. Two steps share a
-// loop over their extras: how often a loop runs cannot be foreseen, and every surprise costs the CPU some 20 cycles.
-static inline void clamp_panel(const int8_t* b, size_t steps, const int32_t* limits, SplitPanel* split) {
-  alignas(32) int32_t totals[kPanelColumns] = {0};
-  memset(split->extra_counts, 0, sizeof split->extra_counts);
-  for (size_t step = 0; step < steps; step += 2) {
-    alignas(32) int32_t excess[2 * kPanelColumns];
-    int32_t* clamped = split->clamped + step * kPanelColumns;
-    const uint32_t low = clamp_step(b + step * kStepBytes, limits[step], clamped, excess, totals);
-    const uint32_t high = clamp_step(b + (step + 1) * kStepBytes, limits[step + 1], clamped + kPanelColumns,
-                                     excess + kPanelColumns, totals);
-    uint64_t bits = low | static_cast<uint64_t>(high) << 32;
-    const auto take = [&](size_t bit, uint32_t count) {
-      const size_t column = bit % kPanelColumns;
-      split->extras[column][split->extra_counts[column]] = {excess[bit],
-                                                            static_cast<uint32_t>(step + bit / kPanelColumns)};
-      split->extra_counts[column] += count;
-    };
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {
-      take(lowest_bit(bits | uint64_t{1} << 63), bits != 0);
-      bits &= bits - 1;
-    }
-    for (; bits != 0; bits &= bits - 1) take(lowest_bit(bits), 1);
+// Lists what clamping took: weights less clamped weights, where `columns` has bits, one word for two steps. One loop
+// goes through words and bits: how many bits a word has cannot be foreseen, and every surprise costs the CPU some 20
+// cycles.
+static inline void list_extras(const int8_t* b, const uint64_t* columns, size_t words, size_t count,
+                               SplitPanel* split) {
+  size_t word = 0;
+  uint64_t bits = columns[0], next = columns[1];
+  for (size_t i = 0; i < count + words; ++i) {
+    const size_t bit = lowest_bit(bits | uint64_t{1} << 63), column = bit % kPanelColumns;
+    const size_t at = word * 2 * kPanelColumns + bit;
+    int32_t weights;
+    memcpy(&weights, b + 4 * at, sizeof weights);
+    const __m128i excess = _mm_sub_epi8(_mm_cvtsi32_si128(weights), _mm_cvtsi32_si128(split->clamped[at]));
+    split->extras[column][split->extra_counts[column]] = {_mm_cvtsi128_si32(excess),
+                                                          static_cast<uint32_t>(at / kPanelColumns)};
+    split->extra_counts[column] += bits != 0;
+    word += bits == 0;
+    bits = bits == 0 ? next : bits & (bits - 1);
+    next = columns[word + 1];
   }
+}
+
+// Splits a panel into clamped weights and extras. Sums of opposite signs never reach a limit, which is 128 or more.
+// What is too much is taken from the odd k: it has the sum's sign, and stays on its side of zero.
+static inline void split_panel(const int8_t* b, size_t steps, const int32_t* limits, SplitPanel* split) {
+  __m256i totals[4];
+  for (int v = 0; v < 4; ++v) totals[v] = _mm256_setzero_si256();
+  uint64_t columns[kMaxSteps / 2 + 2];
+  size_t count = 0;
+  for (size_t step = 0; step < steps; step += 2) {
+    const uint64_t low = clamp_step(b + step * kStepBytes, limits[step], split->clamped + step * kPanelColumns, totals);
+    const uint64_t high =
+        clamp_step(b + (step + 1) * kStepBytes, limits[step + 1], split->clamped + (step + 1) * kPanelColumns, totals);
+    columns[step / 2] = low | high << 32;
+    count += count_bits(columns[step / 2]);
+  }
+  columns[steps / 2] = columns[steps / 2 + 1] = 0;
+  memset(split->extra_counts, 0, sizeof split->extra_counts);
+  list_extras(b, columns, steps / 2, count, split);
+  alignas(32) uint32_t sizes[kPanelColumns];
+  for (int v = 0; v < 4; ++v) _mm256_store_si256(reinterpret_cast<__m256i*>(sizes + 8 * v), totals[v]);
   for (size_t column = 0; column < kPanelColumns; ++column) {
-    const uint32_t count = split->extra_counts[column], total = static_cast<uint32_t>(totals[column]);
-    const bool all = (total & 0xffff) <= kMergedWeights && total >> 16 <= kMergedWeights;
-    split->merged_counts[column] = all ? count : count_merged(split->extras[column], count);
+    const uint32_t extras = split->extra_counts[column];
+    const bool all = (sizes[column] & 0xffff) <= kMergedWeights && sizes[column] >> 16 <= kMergedWeights;
+    split->merged_counts[column] = all ? extras : count_merged(split->extras[column], extras);
   }
 }
 
@@ -349,7 +362,7 @@ static inline void multiply_panel(const GemmU8S8Args* args, const PackedRows& pa
   const size_t groups = (packed.count + kGroupRows - 1) / kGroupRows;
   for (size_t k0 = 0; k0 < args->k; k0 += kDepth) {
     const size_t steps = smaller(args->k - k0, kDepth) / 4, lines = steps * kStepBytes / kLine;
-    clamp_panel(args->b + k0 * kPanelColumns, steps, packed.limits + k0 / 4, &split);
+    split_panel(args->b + k0 * kPanelColumns, steps, packed.limits + k0 / 4, &split);
     const bool first = k0 == 0, last = k0 + 4 * steps == args->k;
     const bool fetch_results = last && args->c_is_far && args->epilogue.output == nullptr;
     Fetch fetch = {next_block(args, k0, steps), (lines / 16 + groups - 1) / groups, nullptr, args->ldc * sizeof(float)};
@@ -379,7 +392,7 @@ static inline void multiply_panel(const GemmU8S8Args* args, const PackedRows& pa
 static QGEMM_NOINLINE bool too_many_extras(const GemmU8S8Args* args, const PackedRows& packed) {
   SplitPanel split;
   const size_t steps = smaller(args->k, kDepth) / 4;
-  clamp_panel(args->b, steps, packed.limits, &split);
+  split_panel(args->b, steps, packed.limits, &split);
   size_t count = 0;
   for (size_t column = 0; column < kPanelColumns; ++column) count += split.extra_counts[column];
   return count > steps * kPanelColumns / kMaxExtras;
