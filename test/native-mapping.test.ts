@@ -1,8 +1,11 @@
 // The native file mapping below loadModel(): what it refuses, and that nothing outside the file is ever read.
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { types } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Linear, PackedWeights } from '../lib/index.js';
 import type { NativeMapping, NativePackedOffsets } from '../lib/native-types.js';
@@ -162,11 +165,22 @@ describe('a private copy', () => {
   });
 });
 
+/** An external value that is Node's: a pointer to something that is not ours. */
+async function foreignExternal(): Promise<unknown> {
+  const server = createServer().listen(0);
+  await once(server, 'listening');
+  const external = (server as unknown as { _handle: { _externalStream: unknown } })._handle._externalStream;
+  server.close();
+  expect(types.isExternal(external)).toBe(true);
+  return external;
+}
+
 describe('native handles', () => {
-  it('are told apart, and from every other value', () => {
+  it('are told apart, and from every other value', async () => {
     const weights = native.packFloat32(data, n, k, false, 0, 0, true, 0, false);
     const mapping = native.mapFile(write(Uint8Array.of(1)), true);
     const strangers: unknown[] = [undefined, null, 1, 'x', {}, [], Symbol('s'), new Map(), Object.create(weights)];
+    strangers.push(new Proxy(weights, {}), await foreignExternal());
     for (const stranger of [...strangers, mapping]) {
       expect(() => native.weightsInfo(stranger as never)).toThrow(error('ARGUMENT'));
       expect(() => native.linearCreate(stranger as never, null, 0, false, null, null)).toThrow(error('ARGUMENT'));

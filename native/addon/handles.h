@@ -4,6 +4,7 @@
 #include <memory>
 #include <new>
 
+#include "addon/env_state.h"
 #include "addon/errors.h"
 
 namespace qgemm::addon {
@@ -27,35 +28,41 @@ class ExternalMemory {
   int64_t bytes_;
 };
 
-/// Makes the JavaScript object that owns `*native`. T::kTag tells the kinds of handles apart, from each other and from
-/// objects of other addons. Null, with an exception pending, when that fails.
+/// What a handle points at. It knows the table that it is in, which may outlive the thread's EnvState.
+template <typename T>
+struct HandleTarget {
+  std::unique_ptr<T> native;
+  std::shared_ptr<LiveHandles> live;
+};
+
+/// Makes the JavaScript value that owns `*native`. T::kName tells the kinds of handles apart. Null, with an exception
+/// pending, when that fails.
 template <typename T>
 napi_value wrap_handle(napi_env env, std::unique_ptr<T> native) {
-  napi_value object = nullptr;
-  auto finalize = [](napi_env, void* data, void*) { delete static_cast<T*>(data); };
   if (native == nullptr) return throw_status(env, Status::out_of_memory, T::kName);
-  if (napi_create_object(env, &object) != napi_ok || napi_type_tag_object(env, object, &T::kTag) != napi_ok ||
-      napi_wrap(env, object, native.get(), finalize, nullptr, nullptr) != napi_ok) {
-    return nullptr;
-  }
-  native.release();
-  return object;
+  auto target = std::make_unique<HandleTarget<T>>();
+  target->native = std::move(native);
+  target->live = env_state(env)->handles;
+  const auto finalize = [](napi_env, void* data, void*) {
+    auto* target = static_cast<HandleTarget<T>*>(data);
+    target->live->erase(target);
+    delete target;
+  };
+  napi_value value = nullptr;
+  if (napi_create_external(env, target.get(), finalize, nullptr, &value) != napi_ok) return nullptr;
+  target->live->emplace(target.get(), T::kName);
+  target.release();
+  return value;
 }
 
 /// The native side of a handle. Throws ARGUMENT and returns null for anything else.
 template <typename T>
 T* unwrap_handle(napi_env env, napi_value value) {
-  bool tagged = false;
   void* data = nullptr;
-  if (napi_check_object_type_tag(env, value, &T::kTag, &tagged) == napi_ok && tagged &&
-      napi_unwrap(env, value, &data) == napi_ok) {
-    return static_cast<T*>(data);
-  }
-  // N-API itself throws a TypeError for undefined and null.
-  bool pending = false;
-  napi_value exception;
-  if (napi_is_exception_pending(env, &pending) == napi_ok && pending) {
-    napi_get_and_clear_last_exception(env, &exception);
+  if (napi_get_value_external(env, value, &data) == napi_ok) {
+    const LiveHandles& live = *env_state(env)->handles;
+    const auto found = live.find(data);
+    if (found != live.end() && found->second == T::kName) return static_cast<HandleTarget<T>*>(data)->native.get();
   }
   throw_error(env, code::kArgument, "a native %s was expected", T::kName);
   return nullptr;

@@ -22,7 +22,6 @@ struct LinearLayer {
 /// What a NativeLinear object of lib/native-types.ts owns.
 struct LinearHandle {
   static constexpr char kName[] = "Linear";
-  static constexpr napi_type_tag kTag = {0x3c9a1e7740d2b86f, 0xb51f602c8e93da47};
 
   bool alive() const { return layer != nullptr; }
 

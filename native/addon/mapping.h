@@ -11,7 +11,6 @@ namespace qgemm::addon {
 /// What a NativeMapping object of lib/native-types.ts owns.
 struct MappingHandle {
   static constexpr char kName[] = "mapping";
-  static constexpr napi_type_tag kTag = {0x51d8c30e7fa2469b, 0xe6074b9d2c81f35a};
 
   bool alive() const { return file != nullptr; }
 

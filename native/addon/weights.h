@@ -18,7 +18,6 @@ struct WeightsRef {
 /// What a NativeWeights object of lib/native-types.ts owns.
 struct WeightsHandle {
   static constexpr char kName[] = "PackedWeights";
-  static constexpr napi_type_tag kTag = {0x8f2b6d5ac1e94702, 0x9d0e37b4f6a8115c};
 
   explicit WeightsHandle(WeightsRef held) : ref(std::move(held)) {}
   bool alive() const { return ref.weights != nullptr; }
