@@ -85,12 +85,29 @@ inline size_t bytes_of_rows(const TilingRequest& r, size_t l2) {
   return r.weights_bytes > 16 * l2 ? l2 / 16 * 9 : l2 / 2;
 }
 
+/// Whether all of it is too little to hand out, reading the weights included. Of such calls, the divisions of
+/// make_tiling would take some percent.
+inline bool is_one_task(const TilingRequest& r, size_t work_per_row) {
+  constexpr size_t kRows = 128;  // lie in the cache
+  return r.m <= kRows && !on_matrix_unit(r) && r.m * work_per_row < kMinTask && r.weights_bytes < kMinTask;
+}
+
 inline Tiling make_tiling(const TilingRequest& r) {
   const size_t l2 = cpu_caches().l2 != 0 ? cpu_caches().l2 : size_t{1} << 20;
   const size_t threads = ThreadPool::instance().num_threads();
   const size_t work_per_row = std::max(r.n * std::max(r.k, size_t{1}), size_t{1});
   const RowShares shares = r.rows.unit != 0 ? r.rows : RowShares{r.mr, r.mr, 0};
   Tiling tiling = {r.m, r.n, r.mr, r.nr, threads, 0, 0, 0, 0, false};
+  if (is_one_task(r, work_per_row)) {
+    tiling.block_rows = r.m;
+    tiling.group_columns = r.n;
+    tiling.row_blocks = tiling.column_groups = 1;
+    if (r.blocks != Blocks::none) {
+      tiling.mr = r.m;
+      tiling.nr = r.n;
+    }
+    return tiling;
+  }
 
   const size_t rows_in_cache = std::max(bytes_of_rows(r, l2) / std::max(r.row_bytes, size_t{1}),
                                         r.blocks == Blocks::packed_rows ? r.mr : size_t{128});
