@@ -23,23 +23,28 @@ function transpose(source, n, k) {
   return target;
 }
 
-/** Weights [N, K]: our Linears, and for the peers the same codes, scales and floats as [K, N]. */
-export function makeWeights(qgemm, n, k) {
+/**
+ * Weights [N, K]: our Linears, and for the peers the same codes, scales and floats as [K, N]. Of `layers` equal matrices
+ * each has memory of its own.
+ */
+export function makeWeights(qgemm, n, k, layers) {
   const w = normal(n * k, n * 31 + k, 1 / Math.sqrt(k));
   const quantized = qgemm.quantize(w, [n, k], { dtype: 'int8', granularity: 'per-channel', axis: 0, qmin: -127 });
-  const packed = qgemm.PackedWeights.from(quantized);
-  const packedFloat = qgemm.PackedWeights.fromFloat32(w, [n, k], { scheme: 'float32' });
+  const copies = (make) => Array.from({ length: layers }, make);
+  const packed = copies(() => qgemm.PackedWeights.from(quantized));
+  const packedFloat = copies(() => qgemm.PackedWeights.fromFloat32(w, [n, k], { scheme: 'float32' }));
   return {
     n,
     k,
+    layers,
     w,
     codes: quantized.data,
     scales: quantized.scales,
-    int8: new qgemm.Linear(packed),
-    float32: new qgemm.Linear(packedFloat),
+    int8: packed.map((weights) => new qgemm.Linear(weights)),
+    float32: packedFloat.map((weights) => new qgemm.Linear(weights)),
     transposed: transpose(w, n, k),
     codesTransposed: transpose(quantized.data, n, k),
-    dispose: () => [packed, packedFloat].forEach((weights) => weights.dispose()),
+    dispose: () => [...packed, ...packedFloat].forEach((weights) => weights.dispose()),
   };
 }
 

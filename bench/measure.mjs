@@ -41,21 +41,32 @@ async function time(contestant, repeats) {
   return (performance.now() - start) / repeats;
 }
 
+/** A function that calls the next of `functions` each time. */
+export function inTurn(functions) {
+  let next = 0;
+  return (...args) => {
+    const call = functions[next];
+    next = (next + 1) % functions.length;
+    return call(...args);
+  };
+}
+
 /**
- * Times contestants {name, owner, async, and run() or sample(repeats), before()?}; calls `between` once per round. Returns name -> {median, best, times} in
- * milliseconds. Where the owner changes and the one before is asynchronous, `settle` milliseconds pass first: its idle
- * threads may still be spinning.
+ * Times contestants {name, owner, async, and run() or sample(repeats), before()?}, each of `layers` calls in turn, and calls
+ * `between` once per round. Returns name -> {median, best, times} in milliseconds. Where the owner changes and the one before
+ * is asynchronous, `settle` milliseconds pass first: its idle threads may still be spinning.
  */
-export async function interleave(contestants, rounds, settle, between) {
+export async function interleave(contestants, { rounds, layers = 1, settle, between }) {
   const repeats = new Map();
   const quick = new Set();
   let round = 0;
   for (const contestant of contestants) {
-    await time(contestant, 1);
-    const once = await time(contestant, 1);
+    await time(contestant, layers);
+    const once = await time(contestant, layers);
     if (once < QUICK_MS) quick.add(contestant);
-    repeats.set(contestant, Math.max(1, Math.min(2000, Math.round(SAMPLE_MS / once))));
-    round += Math.max(once, SAMPLE_MS);
+    const turns = Math.max(1, Math.min(2000, Math.round(SAMPLE_MS / once / layers)));
+    repeats.set(contestant, turns * layers);
+    round += Math.max(once * layers, SAMPLE_MS);
   }
   const count = Math.max(Math.min(MIN_ROUNDS, rounds), Math.min(rounds, Math.floor(BUDGET_MS / round)));
   const samples = new Map(contestants.map(({ name }) => [name, []]));
@@ -66,7 +77,7 @@ export async function interleave(contestants, rounds, settle, between) {
     for (const contestant of order) {
       if (settle > 0 && last.async && last.owner !== contestant.owner) await sleep(settle);
       last = contestant;
-      await time(contestant, quick.has(contestant) ? WARM_CALLS : 1);
+      await time(contestant, layers > 1 ? layers : quick.has(contestant) ? WARM_CALLS : 1);
       samples.get(contestant.name).push(await time(contestant, repeats.get(contestant)));
     }
     between();

@@ -24,6 +24,8 @@ JSON, the tables as Markdown, and a chart as SVG.
   --rows M[,...]         these numbers of rows with all weights, for instance 2,3,5,7,8,12,15
   --threads N[,...]      numbers of threads (default: 1,2)
   --rounds N             rounds per shape (default: 15, fewer where a round takes long)
+  --layers N             N matrices of each size, multiplied in turn, as a model's layers are: together they may be
+                         larger than the caches (default: 1)
   --quick                M in 1, 16, 128 and three weights, 5 rounds, one thread
   --no-calls             leave out the tiny calls and the event-loop gap
   --neighbours           also latency beside one busy process on each core
@@ -48,7 +50,7 @@ function parseShapes(text) {
 
 const grid = (rows, weights) => weights.flatMap(([k, n]) => rows.map((m) => [m, k, n]));
 
-/** Returns {shapes: [m, k, n][], threads, rounds, calls, neighbours, torch, json} or {help: true}. Throws an Error with one sentence. */
+/** Returns {shapes: [m, k, n][], threads, rounds, layers, calls, neighbours, torch, json} or {help: true}. Throws an Error with one sentence. */
 export function parseOptions(args) {
   const { values } = parseArgs({
     args,
@@ -57,6 +59,7 @@ export function parseOptions(args) {
       rows: { type: 'string' },
       threads: { type: 'string' },
       rounds: { type: 'string' },
+      layers: { type: 'string', default: '1' },
       quick: { type: 'boolean', default: false },
       'no-calls': { type: 'boolean', default: false },
       neighbours: { type: 'boolean', default: false },
@@ -76,6 +79,7 @@ export function parseOptions(args) {
       : grid(values.rows ? list('--rows', values.rows) : rows, weights),
     threads: list('--threads', values.threads ?? (values.quick ? '1' : '1,2')),
     rounds: positiveInteger('--rounds', values.rounds ?? (values.quick ? '5' : '15')),
+    layers: positiveInteger('--layers', values.layers),
     calls: !values['no-calls'],
     neighbours: values.neighbours,
     torch: values.torch ? 'demanded' : values['no-torch'] ? 'unwanted' : 'optional',

@@ -1,5 +1,6 @@
 // onnxruntime-node, where "npm run bench:peers" has installed it into bench/node_modules.
 import { createRequire } from 'node:module';
+import { inTurn } from './measure.mjs';
 import { dynamicQuantizeMatMul, matMul } from './onnx-model.mjs';
 
 const require = createRequire(import.meta.url);
@@ -20,7 +21,7 @@ const loaded = load();
 export const peerName = loaded && `onnxruntime-node ${loaded.version}`;
 
 /** Sessions of the two models for one (K, N) and one number of threads, as functions x, m -> [() => promise of {y}, ...]. */
-export async function peers({ n, k, transposed, codesTransposed, scales }, threads) {
+export async function peers({ n, k, layers, transposed, codesTransposed, scales }, threads) {
   if (!loaded) return undefined;
   const { InferenceSession, Tensor } = loaded.ort;
   const options = {
@@ -29,20 +30,26 @@ export async function peers({ n, k, transposed, codesTransposed, scales }, threa
     executionMode: 'sequential',
     graphOptimizationLevel: 'all',
   };
-  const sessions = [
-    await InferenceSession.create(dynamicQuantizeMatMul(codesTransposed, scales, n, k), options),
-    await InferenceSession.create(matMul(transposed, n, k), options),
-  ];
+  const load = async (model) => {
+    const sessions = [];
+    for (let i = 0; i < layers; i += 1) sessions.push(await InferenceSession.create(model, options));
+    return sessions;
+  };
+  const int8 = await load(dynamicQuantizeMatMul(codesTransposed, scales, n, k));
+  const float32 = await load(matMul(transposed, n, k));
   // Two ways to call it, output allocated by the library or given: which is faster differs from shape to shape.
-  const runners = (session) => (x, m) => {
+  const runners = (sessions) => (x, m) => {
     const feeds = { x: new Tensor('float32', x, [m, k]) };
     const fetches = { y: new Tensor('float32', new Float32Array(m * n), [m, n]) };
-    return [() => session.run(feeds), () => session.run(feeds, fetches)];
+    return [
+      inTurn(sessions.map((session) => () => session.run(feeds))),
+      inTurn(sessions.map((session) => () => session.run(feeds, fetches))),
+    ];
   };
   return {
-    int8: runners(sessions[0]),
-    float32: runners(sessions[1]),
-    release: () => Promise.all(sessions.map((session) => session.release())),
+    int8: runners(int8),
+    float32: runners(float32),
+    release: () => Promise.all([...int8, ...float32].map((session) => session.release())),
   };
 }
 
@@ -56,6 +63,7 @@ export async function warmUp() {
   const weights = {
     n,
     k,
+    layers: 1,
     transposed: new Float32Array(n * k),
     codesTransposed: new Int8Array(n * k),
     scales: new Float32Array(n),

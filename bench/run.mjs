@@ -20,13 +20,13 @@ import { startTorch } from './torch.mjs';
 const here = dirname(fileURLToPath(import.meta.url));
 const qgemm = createRequire(import.meta.url)('../dist/index.js');
 
-async function measureAll({ shapes, threads, rounds }, peak, torch) {
+async function measureAll({ shapes, threads, rounds, layers }, peak, torch) {
   const rows = [];
   const matrices = new Map(shapes.map(([, k, n]) => [`${k}x${n}`, [k, n]]));
   for (const count of threads) {
     console.log(`\n${headerLine()}`);
     for (const [k, n] of matrices.values()) {
-      const weights = makeWeights(qgemm, n, k);
+      const weights = makeWeights(qgemm, n, k, layers);
       const sessions = await peers(weights, count);
       const contestants = { weights, sessions, torch: await torch?.load(weights), peak };
       for (const [m] of shapes.filter((shape) => shape[1] === k && shape[2] === n)) {

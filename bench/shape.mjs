@@ -1,7 +1,7 @@
 // One shape: who takes part, whether their results are right, and their times.
 import { checkResult, normal } from './cases.mjs';
 import { readLoop } from './limits.mjs';
-import { interleave } from './measure.mjs';
+import { inTurn, interleave } from './measure.mjs';
 
 const SETTLE_MS = 50; // with several threads: the idle ones of onnxruntime and of OpenMP spin for some ten ms
 /** Up to this many rows the time may be that of reading the weights, so a read-only loop is measured too. */
@@ -18,8 +18,8 @@ function ours(qgemm, weights, x, m, threads) {
         name: count === threads ? precision : `${precision} 1 thread`,
         owner: 'qgemm',
         before: () => qgemm.setNumThreads(count),
-        run: () => weights[precision].forward(x, out),
-        result: () => weights[precision].forward(x, out),
+        run: inTurn(weights[precision].map((linear) => () => linear.forward(x, out))),
+        result: () => weights[precision][0].forward(x, out),
       });
     }
   }
@@ -51,7 +51,7 @@ function creditFastest(results) {
 
 /** Checks every contestant's result, then times them all. `torch` is what startTorch().load gave, or undefined. */
 export async function measureShape(qgemm, { weights, sessions, torch, peak }, m, threads, rounds) {
-  const { n, k } = weights;
+  const { n, k, layers } = weights;
   const x = normal(m * k, m + k);
   const contestants = [
     ...ours(qgemm, weights, x, m, threads),
@@ -64,12 +64,13 @@ export async function measureShape(qgemm, { weights, sessions, torch, peak }, m,
     errors[name] = checkResult(name, weights, x, m, await result());
   }
   const peaks = { int8: [], float32: [] };
-  const read = m <= READ_BOUND_ROWS && n * k >= LEAST_READ ? readLoop(n * k, threads) : undefined;
+  const read = m <= READ_BOUND_ROWS && n * k >= LEAST_READ ? readLoop(n * k, threads, layers) : undefined;
   const measureLimits = () => {
     for (const precision of ['int8', 'float32']) peaks[precision].push(peak[precision]());
     read?.round();
   };
-  const results = await interleave(contestants, rounds, threads > 1 ? SETTLE_MS : 0, measureLimits);
+  const settle = threads > 1 ? SETTLE_MS : 0;
+  const results = await interleave(contestants, { rounds, layers, settle, between: measureLimits });
   creditFastest(results);
-  return { threads, m, k, n, results: Object.fromEntries(results), peaks, read: read?.result(), errors };
+  return { threads, m, k, n, layers, results: Object.fromEntries(results), peaks, read: read?.result(), errors };
 }

@@ -64,8 +64,8 @@ export async function startTorch() {
     return path;
   };
 
-  async function load({ n, k, codes, scales }) {
-    await ask({ do: 'weights', n, k, engines, codes: file('codes', codes), scales: file('scales', scales) });
+  async function load({ n, k, layers, codes, scales }) {
+    await ask({ do: 'weights', n, k, layers, engines, codes: file('codes', codes), scales: file('scales', scales) });
     return async (x, m, threads) => {
       await ask({ do: 'input', m, threads, x: file('x', x) });
       return engines.map((engine) => ({

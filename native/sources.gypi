@@ -35,6 +35,7 @@
       "native/core/reference_pack.cc",
       "native/core/reference_quantize.cc",
       "native/core/registry.cc",
+      "native/core/reuse_distance.cc",
       "native/core/slab.cc",
       "native/core/strided_copy.cc",
       "native/core/tensor_stats.cc",

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { chart } from '../bench/chart.mjs';
 import { markdown } from '../bench/markdown.mjs';
-import { pairedRatio } from '../bench/measure.mjs';
+import { interleave, inTurn, pairedRatio } from '../bench/measure.mjs';
 import { limitOf } from '../bench/report.mjs';
 import { summarize, summaryLines } from '../bench/summary.mjs';
 
@@ -123,5 +123,25 @@ describe('what npm run bench writes', () => {
     const alone = { ...report, peers: {}, rows: bare, summaries: summarize(bare, 1) };
     expect(chart(alone)).not.toMatch(/NaN|undefined|Infinity|class="ort"|class="torch"/);
     expect(markdown(alone)).toContain('| 1, 1024, 1024 | 10.00 (9.00) | 210 | - | 40.00 |');
+  });
+});
+
+describe('several layers', () => {
+  it('are called in turn, and equally often', async () => {
+    const calls = [0, 0, 0];
+    const order: number[] = [];
+    const run = inTurn(
+      calls.map((_, layer) => () => {
+        calls[layer]!++;
+        if (order.length < 6) order.push(layer);
+      }),
+    );
+    let rounds = 0;
+    const options = { rounds: 5, layers: 3, settle: 0, between: () => void rounds++ };
+    const results = await interleave([{ name: 'layers', owner: 'us', run }], options);
+    expect(order).toEqual([0, 1, 2, 0, 1, 2]);
+    expect(new Set(calls).size).toBe(1);
+    expect(rounds).toBe(5);
+    expect(results.get('layers')!.times).toHaveLength(5);
   });
 });

@@ -123,8 +123,9 @@ double read_seconds(size_t variant, const void* data, size_t bytes, size_t threa
   const ReadFn read = function_of(kVariants[variant]);
   const size_t part = bytes / threads / 1024 * 1024;
   const char* begin = static_cast<const char*>(data);
+  const bool again = milliseconds > 0;  // after a first time, which brings it into the caches that hold it
   auto start = Clock::now();
-  read(begin, part);
+  if (again) read(begin, part);
   const size_t passes = std::max(static_cast<size_t>(milliseconds * 1e-3 / std::max(since(start), 1e-9)), size_t{1});
   std::atomic<size_t> waiting{0}, finished{0};
   std::atomic<bool> go{false};
@@ -133,7 +134,7 @@ double read_seconds(size_t variant, const void* data, size_t bytes, size_t threa
   for (size_t i = 1; i < threads; ++i) {
     helpers.emplace_back([&, mine = begin + i * part] {
       keep_off_cpu(current_thread_id(), caller);
-      read(mine, part);
+      if (again) read(mine, part);
       waiting.fetch_add(1);
       while (!go.load(std::memory_order_acquire)) {
       }

@@ -10,8 +10,8 @@ size_t read_variants();
 const char* read_variant_name(size_t variant);
 
 /// Seconds that `threads` threads need to read [data, data + bytes) once, each its own part, measured over about
-/// `milliseconds` of repetition. The calling thread is one of them; the others are kept to other CPUs. Only whole KiB
-/// of each part are read: take buffers of many KiB, 64-byte aligned.
+/// `milliseconds` of repetition; with 0 once, as it lies. The calling thread is one of them; the others are kept to
+/// other CPUs. Only whole KiB of each part are read: take buffers of many KiB, 64-byte aligned.
 double read_seconds(size_t variant, const void* data, size_t bytes, size_t threads, double milliseconds);
 
 }  // namespace bench

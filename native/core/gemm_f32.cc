@@ -88,7 +88,7 @@ Float32Gemm::Float32Gemm(const PackedWeights& weights, size_t m, const LinearEpi
       tiling_(make_tiling({m, w_.n, w_.k, rows_of_tiles(kernel_, m), kernel_.nr, w_.k * sizeof(float),
                            w_.panels_bytes(), Blocks::none})),
       ask_ahead_(asking_is_free() && w_.panels_bytes() > cpu_caches().l2 / 2),
-      far_(distance(w_.panels_bytes()) == Weights::far),
+      far_(distance(w_.reuse.read(w_.panels_bytes())) == Weights::far),
       depth_(ask_ahead_ && can_pause(kernel_) && tiling_.block_rows <= kMaxRows ? steps_of_slices(w_.k) : w_.k) {}
 
 void Float32Gemm::run(const Block& block, const PreparedRows& rows, size_t first) const {
