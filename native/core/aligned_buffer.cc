@@ -14,7 +14,7 @@ constexpr size_t kHugePage = size_t{2} << 20;
 
 // Large weights are read from end to end for every small batch: with 2 MiB pages the walk over page tables disappears
 // (docs/benchmarks.md).
-size_t alignment_for(size_t bytes) { return bytes >= 2 * kHugePage ? kHugePage : kCacheLine; }
+size_t alignment_for(size_t bytes) { return bytes >= kHugePage ? kHugePage : kCacheLine; }
 
 }  // namespace
 
@@ -40,7 +40,7 @@ void advise_huge_pages(void* data, size_t bytes) {
   const uintptr_t start = round_up(reinterpret_cast<uintptr_t>(data), kHugePage);
   const uintptr_t end = (reinterpret_cast<uintptr_t>(data) + bytes) / kHugePage * kHugePage;
   // Only a hint: no matter if the kernel says no.
-  if (end > start && end - start >= 2 * kHugePage) madvise(reinterpret_cast<void*>(start), end - start, MADV_HUGEPAGE);
+  if (end > start) madvise(reinterpret_cast<void*>(start), end - start, MADV_HUGEPAGE);
 #else
   static_cast<void>(data);
   static_cast<void>(bytes);

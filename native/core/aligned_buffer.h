@@ -38,8 +38,9 @@ class AlignedBuffer {
   size_t size_ = 0;
 };
 
-/// Hints that the whole huge pages within [data, data + bytes) be backed as such, if those are at least 4 MiB and
-/// nothing was written to them yet: a fresh output then costs far fewer page faults.
+/// Hints that the whole huge pages of 2 MiB within [data, data + bytes), if there are any, be backed as such, where
+/// nothing was written to them yet: a fresh output then costs far fewer page faults, and weights no walks over page
+/// tables.
 void advise_huge_pages(void* data, size_t bytes);
 
 /// a * b, or false when it does not fit size_t.

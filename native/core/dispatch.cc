@@ -114,6 +114,13 @@ bool many_rows_pay(size_t m, Weights weights) {
   }
 }
 
+// Far weights come fastest as one stream (Zen 4; on CPUs that bear asking they are asked for). Of AVX512-VNNI there are
+// lines for any number of rows that read one panel at a time.
+template <typename Fn>
+bool reads_panels_at_once(const Kernel<Fn>& kernel) {
+  return (kernel.features & kAvx512Vnni) != 0 && kernel.nr > kPanelColumns;
+}
+
 // The demanded kernel if it is of this operation; else, of the best ISA, the line with the fewest rows that still takes
 // all m, or its largest; of equal ones the widest, or the narrowest for far weights. A line with more rows than the one
 // before it counts only where weights are asked for, and no other line takes all m. The matrix unit leaves the fewest
@@ -136,6 +143,7 @@ const Kernel<Fn>& choose(KernelList<Fn> kernels, const DispatchConfig& config, s
       if (many_rows_pay(m, weights)) return kernel;
       continue;
     }
+    if (weights == Weights::far && reads_panels_at_once(kernel)) continue;
     if (best == nullptr) {
       best = &kernel;
       smallest = kernel.mr;

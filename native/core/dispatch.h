@@ -85,6 +85,8 @@ void set_dispatch_config(const DispatchConfig& config);
 /// faster from the former, one from the latter (docs/kernel-benchmarks.md). Those that are asked for ahead come as fast
 /// from both, and no more than that: reading them once pays for a tile that suits the registers less.
 enum class Weights { near, far, asked_for };
+
+/// Near or far, for weights between whose readings `bytes` of any weights are read (core/reuse_distance.h).
 Weights distance_of_weights(size_t bytes);
 
 /// The kernel for a call with m rows: pure functions of the configuration, so that tests can ask for any CPU. `weights`

@@ -33,12 +33,12 @@ bool are_asked_for(size_t bytes) {
   return bytes > (asking_is_free() ? l2 / 2 : 4 * l2);
 }
 
-// How much was read since these weights were. Up to four rows of what is near wait for it more evenly than they ask: on
-// Zen 4 they count their own weights only.
+// How many bytes were read since these weights were. Up to four rows wait for weights from afar: long panels come
+// several at once as fast as one after the other, while the layer is small; short ones do not (Zen 4).
 size_t bytes_between(const PackedWeights& weights, size_t m) {
-  constexpr size_t kRowsThatWait = 4;
+  constexpr size_t kRowsThatWait = 4, kLongPanel = 65536;
   const size_t bytes = weights.panels_bytes(), distance = weights.reuse.read(bytes);
-  return m > kRowsThatWait || asking_is_free() ? distance : bytes;
+  return m <= kRowsThatWait && weights.panel_stride() > kLongPanel && !asking_is_free() ? bytes : distance;
 }
 
 Weights distance(size_t bytes) {

@@ -90,8 +90,10 @@ QGEMM_TEST(one_and_two_rows_are_left_to_the_vector_units) {
 QGEMM_TEST(far_weights_are_read_as_one_stream) {
   const DispatchConfig config = config_of(kAvx2 | kAvx512 | kAvx512Vnni);
   EXPECT(choose_gemm_u8s8f32(config, 1, Weights::near).nr > 32, "%s", choose_gemm_u8s8f32(config, 1).name);
-  EXPECT(choose_gemm_u8s8f32(config, 1, Weights::far).nr == 32, "%s",
-         choose_gemm_u8s8f32(config, 1, Weights::far).name);
+  for (size_t m = 1; m <= 64; ++m) {
+    const auto& kernel = choose_gemm_u8s8f32(config, m, Weights::far);
+    EXPECT(kernel.nr == kPanelColumns && kernel.mr >= std::min<size_t>(m, 8), "m=%zu: %s", m, kernel.name);
+  }
   for (const Cpu& cpu : kCpus) {
     for (size_t m = 1; m <= 40; ++m) {
       const auto& near = choose_gemm_f32(config_of(cpu.features), m, Weights::near);
