@@ -259,6 +259,11 @@ static inline void accumulate(const int32_t* rows, const SplitPanel& split, size
       for (int j = 0; j < kCount; ++j) add_products(&acc[j][v], a, w[j]);
     }
   }
+#if defined(__GNUC__)
+  // What follows takes the sums from where the loop has them: otherwise gcc copies some in every turn.
+#pragma GCC unroll 8
+  for (int i = 0; i < kCount * kVectors; ++i) __asm__("" : "+x"(acc[i / kVectors][i % kVectors]));
+#endif
 #pragma GCC unroll 8
   for (int j = 0; j < kCount; ++j) accumulate_extras<kVectors>(rows, split, column + j, acc[j]);
 #pragma GCC unroll 8
