@@ -13,7 +13,7 @@ constexpr size_t kCacheLine = 64;
 constexpr size_t kHugePage = size_t{2} << 20;
 
 // Large weights are read from end to end for every small batch: with 2 MiB pages the walk over page tables disappears
-// (docs/benchmarks.md).
+// (docs/kernel-benchmarks.md).
 size_t alignment_for(size_t bytes) { return bytes >= kHugePage ? kHugePage : kCacheLine; }
 
 }  // namespace
