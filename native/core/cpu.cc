@@ -189,10 +189,16 @@ CacheSizes cpu_caches() {
 // As Intel's servers have it since Sapphire Rapids.
 static bool has_server_level_2() { return cpu_caches().l2 >= size_t{2} << 20; }
 
-bool asking_is_free() {
-  const bool client = (cpu_features() & (kAvxVnni | kAvx512Vnni)) == kAvxVnni;
-  return client || has_server_level_2();
+Asking asking() {
+  static const Asking found = [] {
+    const uint32_t both = kAvxVnni | kAvx512Vnni, vnni = cpu_features() & both;
+    if (vnni == kAvxVnni || has_server_level_2()) return Asking::is_free;
+    return vnni == both ? Asking::pays_from_far : Asking::costs;
+  }();
+  return found;
 }
+
+bool one_stream_is_enough() { return asking() == Asking::pays_from_far; }
 
 bool stores_across_lines_are_slow() { return has_server_level_2(); }
 

@@ -16,11 +16,18 @@ struct CacheSizes {
 };
 CacheSizes cpu_caches();
 
-/// Whether asking for weights some steps ahead costs nothing where they are near after all. CPUs differ: Emerald Rapids
-/// reads 1.1 to 2.8 times as fast from level 3 and memory when asked, Zen 4 up to a third slower with few rows. They
-/// are told apart by their level-2 caches, and those that have AVX-VNNI and no AVX512-VNNI (Alder to Arrow Lake, Sierra
-/// Forest, some with 1.25 MiB) by that.
-bool asking_is_free();
+/// What asking for weights some steps before they are read costs where they are near after all. CPUs differ: Emerald
+/// Rapids reads 1.1 to 2.8 times as fast from level 3 and memory when asked; Zen 4 up to a third slower with few rows;
+/// Zen 5 reads up to four rows' weights fastest when nobody asks, and those of more rows 1.1 to 1.4 times as fast from
+/// memory when asked. They are told apart by their level-2 caches and by AVX-VNNI: Intel's servers have 2 MiB since
+/// Sapphire Rapids, its clients (Alder to Arrow Lake, Sierra Forest, some with 1.25 MiB) no AVX512-VNNI beside it, and
+/// Zen 4 has none of it.
+enum class Asking { costs, pays_from_far, is_free };
+Asking asking();
+inline bool asking_is_free() { return asking() == Asking::is_free; }
+
+/// Whether few rows read weights fastest panel by panel: Zen 5. Zen 4 likes several streams from its caches.
+bool one_stream_is_enough();
 
 /// Whether storing a vector of 512 bits across two cache lines costs more than putting together what belongs into one:
 /// on Intel's servers (up to 10 %), not on Zen 4 (2 % less). They are told apart by level-2 caches of 2 MiB.

@@ -8,6 +8,7 @@
 #include "core/gemm_f32.h"
 #include "core/private_rows.h"
 #include "core/tiling.h"
+#include "kernels/ask_shares.h"
 
 namespace qgemm {
 namespace {
@@ -27,22 +28,41 @@ void prefetch_tile(const void* c, size_t rows, size_t row_stride, size_t row_byt
 #endif
 }
 
-// Whether weights come from beyond level 2, or so far beyond where asking costs something, that they are asked for.
-bool are_asked_for(size_t bytes) {
+// Up to so many rows wait for weights from afar, and nothing but the reading itself makes that faster.
+constexpr size_t kRowsThatWait = 4;
+
+// Whether weights come from so far that m rows ask for them: beyond level 2 where that costs nothing, and else where
+// it pays (Zen 5: sooner with rows enough to ask little by little).
+bool are_asked_for(size_t bytes, size_t m) {
+  constexpr size_t kManyRows = 64;
   const size_t l2 = cpu_caches().l2;
-  return bytes > (asking_is_free() ? l2 / 2 : 4 * l2);
+  switch (asking()) {
+    case Asking::is_free:
+      return bytes > l2 / 2;
+    case Asking::pays_from_far:
+      return m > kRowsThatWait && bytes > (m >= kManyRows ? l2 : 4 * l2);
+    default:
+      return bytes > 4 * l2;
+  }
 }
+
+// Few rows ask for what they read themselves so many bytes later: what comes meanwhile where memory is fast.
+size_t bytes_of_asking() { return asking_is_free() ? 2048 : 12288; }
 
 // How many bytes were read since these weights were. Up to four rows wait for weights from afar: long panels come
 // several at once as fast as one after the other, while the layer is small; short ones do not (Zen 4).
 size_t bytes_between(const PackedWeights& weights, size_t m) {
-  constexpr size_t kRowsThatWait = 4, kLongPanel = 65536;
+  constexpr size_t kLongPanel = 65536;
   const size_t bytes = weights.panels_bytes(), distance = weights.reuse.read(bytes);
-  return m <= kRowsThatWait && weights.panel_stride() > kLongPanel && !asking_is_free() ? bytes : distance;
+  return m <= kRowsThatWait && weights.panel_stride() > kLongPanel && asking() == Asking::costs ? bytes : distance;
 }
 
-Weights distance(size_t bytes) {
-  return asking_is_free() && are_asked_for(bytes) ? Weights::asked_for : distance_of_weights(bytes);
+// Where asking costs something, weights that are asked for are near or far all the same; and where few rows read panel
+// by panel, it makes no difference to them.
+Weights distance(size_t bytes, size_t m) {
+  if (one_stream_is_enough() && m <= kRowsThatWait) return Weights::near;
+  const bool as_they_are = asking() == Asking::costs || !are_asked_for(bytes, m);
+  return as_they_are ? distance_of_weights(bytes) : Weights::asked_for;
 }
 
 // Kernels of blocks or large tiles see to the lines of their results themselves, and all of AVX512-VNNI do.
@@ -62,16 +82,17 @@ class Int8Gemm {
         epilogue_(epilogue),
         y_(y),
         bytes_between_(bytes_between(weights, m)),
-        kernel_(choose_gemm_u8s8f32(dispatch_config(), m, distance(bytes_between_))),
+        kernel_(choose_gemm_u8s8f32(dispatch_config(), m, distance(bytes_between_, m))),
         tiling_(make_tiling({m, w_.n, w_.padded_k(), kernel_.mr, kernel_.nr, code_row_stride(w_.k), w_.panels_bytes(),
                              blocks_of(kernel_), row_shares(kernel_, m, w_.k)})),
         value_bytes_(epilogue.output ? 1 : sizeof(float)),
         y_is_far_(m * w_.n * value_bytes_ > cpu_caches().l2 / 2),
         asks_for_tiles_(y_is_far_ && !asks_for_results(kernel_)),
-        ask_ahead_(are_asked_for(bytes_between_)),
+        ask_ahead_(are_asked_for(bytes_between_, m)),
+        asks_in_shares_(asking() != Asking::costs),
         large_pairs_(adds_in_16_bits(kernel_) ? w_.large_pairs.get(w_) : nullptr),
-        few_rows_ask_(!takes_blocks(kernel_) && m <= std::min(kernel_.mr, kFewRows) && ask_ahead_ && asking_is_free()) {
-    tiling_.even_tails = !ask_ahead_ || asking_is_free();  // whole tiles ask
+        few_rows_ask_(!takes_blocks(kernel_) && m <= std::min(kernel_.mr, kFewRows) && ask_ahead_ && asks_in_shares_) {
+    tiling_.even_tails = !ask_ahead_ || asks_in_shares_;  // else whole tiles ask
   }
 
   const Tiling& tiling() const { return tiling_; }
@@ -90,7 +111,9 @@ class Int8Gemm {
     args.epilogue.activation = epilogue_.activation;
     args.epilogue.output = epilogue_.output;
     args.b_is_far = ask_ahead_;
-    args.ask_ahead = takes_blocks(kernel_) ? bytes_between_ > 2 * cpu_caches().l2 : few_rows_ask_;
+    const bool asks = takes_blocks(kernel_) ? bytes_between_ > 2 * cpu_caches().l2 : few_rows_ask_;
+    args.ask_ahead = asks ? bytes_of_asking() : 0;
+    args.one_stream = one_stream_is_enough();
     args.large_pairs = large_pairs_;
     args.scratch = scratch_for(kernel_);
     for_each_tile(tiling_, block, [&](size_t row, size_t m, size_t col, size_t n) {
@@ -120,17 +143,16 @@ class Int8Gemm {
   static constexpr size_t kFewRows = 14;
 
   // Weights that do not come from the nearer caches are asked for one panel ahead, while the tiles of a block are at
-  // the one before. Where asking is free each tile asks for an equal share without gaps, from the first tile on; the
+  // the one before. Where asking pays each tile asks for an equal share without gaps, from the first tile on; the
   // hardware's own reading ahead sees a stream and helps. Elsewhere the last whole tiles do, half by each of two.
   void share_next_panel(const Block& block, size_t row, GemmU8S8Args* args) const {
     const size_t rows = block.row1 - block.row0, mr = kernel_.mr;
-    if (asking_is_free()) {
+    if (asks_in_shares_) {
       const size_t lines = 16 * kernel_.nr / kCacheLine;  // of 16 steps of k
       const size_t tile = (row - block.row0 + mr - 1) / mr, tiles = (rows + mr - 1) / mr;
-      const size_t sharing = tiles >= lines ? lines : tiles >= 8 ? 8 : tiles >= 4 ? 4 : tiles >= 2 ? 2 : 1;
-      args->next =
-          tile < sharing ? args->next + tile * (kernel_.nr / kPanelColumns * w_.panel_stride()) / sharing : nullptr;
-      args->next_lines = lines / sharing;
+      const size_t before = lines_before(tile, tiles, lines), mine = lines_before(tile + 1, tiles, lines) - before;
+      args->next = mine != 0 ? args->next + before * w_.padded_k() / 16 * kCacheLine : nullptr;
+      args->next_lines = mine;
       return;
     }
     const size_t tile = (row - block.row0) / mr, whole = rows / mr;
@@ -153,7 +175,7 @@ class Int8Gemm {
   const Kernel<GemmU8S8Fn>& kernel_;
   Tiling tiling_;
   size_t value_bytes_;
-  bool y_is_far_, asks_for_tiles_, ask_ahead_;
+  bool y_is_far_, asks_for_tiles_, ask_ahead_, asks_in_shares_;
   const LargePairs* large_pairs_;
   bool few_rows_ask_;
 };

@@ -100,9 +100,10 @@ struct GemmU8S8Args {
   size_t panel_stride;            // bytes between panels
   const int8_t* next;             // null, or a panel that is wanted next: a kernel may ask for it meanwhile
   bool next_half;                 // only every other cache line of it
-  size_t next_lines;              // not 0: only so many (1, 2, 4, 8 or 16) cache lines from there in each 16 steps of k
+  size_t next_lines;              // not 0: only so many cache lines (1, or pairs) from there in each 16 steps of k
   bool b_is_far;                  // b does not come from the nearer caches: asking for the next weights early pays
-  bool ask_ahead;                 // asking for bytes of b some steps before they are read pays here
+  size_t ask_ahead;               // not 0: asking for bytes of b so many bytes before they are read pays here
+  bool one_stream;                // of few rows: reading panels one after the other pays, not several at once
   const LargePairs* large_pairs;  // of the matrix of b; null where nobody has looked for them
   size_t panel;                   // the matrix's panel that b is: large_pairs counts from its first one
   void* c;                        // float32, int32 or 8-bit codes [m, n]

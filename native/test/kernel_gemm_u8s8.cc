@@ -62,7 +62,8 @@ class Checker {
     args.next_half = random_.chance(2);
     args.next_lines = random_.chance(2) ? 0 : 1 + random_.bits() % 16;
     args.b_is_far = random_.chance(2);
-    args.ask_ahead = random_.chance(3);
+    args.ask_ahead = random_.chance(3) ? 64 * (1 + random_.bits() % 256) : 0;
+    args.one_stream = random_.chance(2);
     args.c_is_far = random_.chance(2);
     args.whole_lines = random_.chance(2);
     if (!random_.chance(4)) args.scratch = scratch_.take(kGemmScratchBytes);

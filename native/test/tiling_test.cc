@@ -1,6 +1,7 @@
 #include "core/tiling.h"
 
 #include "core/thread_pool.h"
+#include "kernels/ask_shares.h"
 #include "test/harness.h"
 
 namespace qgemm {
@@ -122,6 +123,23 @@ QGEMM_TEST(packed_rows_meet_all_columns_of_a_thread) {
   // And so few that the window is faster: even shares.
   const Tiling few = packed(2, 75, 768, 768);
   EXPECT(few.tasks() == 2 && few.block_rows == 38, "75x768x768 in %zu blocks of %zu rows", few.tasks(), few.block_rows);
+}
+
+QGEMM_TEST(tiles_ask_for_all_lines_once_and_evenly) {
+  for (const size_t lines : {1, 2, 3, 6, 8, 16}) {
+    for (size_t tiles = 1; tiles <= 40; ++tiles) {
+      EXPECT(lines_before(0, tiles, lines) == 0, "%zu tiles, %zu lines: some come before the first", tiles, lines);
+      EXPECT(lines_before(tiles, tiles, lines) == lines, "%zu tiles do not ask for %zu lines", tiles, lines);
+      const size_t most = (lines + tiles - 1) / tiles + 2;  // of pairs
+      for (size_t tile = 0; tile < tiles; ++tile) {
+        const size_t before = lines_before(tile, tiles, lines), after = lines_before(tile + 1, tiles, lines);
+        EXPECT(before <= after && after - before < most, "tile %zu of %zu asks for lines %zu to %zu of %zu", tile, tiles,
+               before, after, lines);
+        EXPECT(after - before <= 1 || (after - before) % 2 == 0 || after == lines, "tile %zu of %zu: no pairs", tile,
+               tiles);
+      }
+    }
+  }
 }
 
 }  // namespace

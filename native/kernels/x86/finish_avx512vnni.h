@@ -1,6 +1,7 @@
 // Results made of sums that are still in registers, for most layers' whole tiles. Include after epilogue.inc.
 #pragma once
 #include "kernels/kernel.h"
+#include "kernels/rows_of.h"
 #include "kernels/vec/avx512.h"
 #include "kernels/x86/whole_lines_avx512.h"
 
@@ -25,19 +26,18 @@ static inline I32 split_column_sums(I32 sums) {
   return _mm512_mask_blend_epi16(0xaaaaaaaa, low, high);
 }
 
-static inline int32_t split_zero_point(int32_t z) {
-  return static_cast<int32_t>((static_cast<uint32_t>(z) & 0xffff) | static_cast<uint32_t>(z) << 23);
-}
+static inline I32 split_zero_points(I32 z) { return i32_add(i32_and(z, i32_set1(0xffff)), i32_shl<23>(z)); }
 
 // What the tiles of a call share that are finished in registers: whole vectors of up to 64 columns, plain but for a
 // residual and relu.
 struct Plain {
-  static constexpr int kMaxVectors = 4;
+  static constexpr int kMaxVectors = 4, kMaxRows = 32;
   bool any;
   LineShift shift;
   const float* bias;
   alignas(64) int32_t column_sums[kMaxVectors * kLanes];  // split
   alignas(64) float no_bias[kMaxVectors * kLanes];
+  alignas(64) int32_t zero_points[kMaxRows];  // negative ones, split
 
   explicit Plain(const GemmU8S8Args* args)
       : any(args->n <= kMaxVectors * kLanes && args->k <= kLargestSplitK && has_plain_sums(args) &&
@@ -48,26 +48,42 @@ struct Plain {
       i32_store(column_sums + j, split_column_sums(i32_load(args->b_column_sums + j)));
       if (bias == no_bias) f32_store(no_bias + j, f32_set1(0.0f));
     }
+    for (size_t i = 0; i < args->m; i += kLanes) {
+      const I32 z = i32_load_n(args->a_zero_points + i, smaller(args->m - i, kLanes));
+      i32_store(zero_points + i, split_zero_points(i32_sub(i32_set1(0), z)));
+    }
     shift = line_shift(args);
   }
 };
 
-// What epilogue_u8s8 does, with sums that are still in registers: some percent where K is small. For whole tiles that
-// leave it registers. Row by row by recursion: gcc 12 does not unroll so large a loop, and then puts all sums in
-// memory.
+// Results before the activation, in place of the sums. Columns are the outer loop: what belongs to a column is loaded
+// once for all rows, which is half of the time that this takes (Zen 5). By recursion: gcc 12 does not unroll so large a
+// loop, and then puts all sums in memory.
+template <int kVector, int kRows, int kVectors>
+static QGEMM_ALWAYS_INLINE void scale_sums(__m512i (&sums)[kRows][kVectors], const GemmU8S8Args* args, size_t row,
+                                           const Plain& plain) {
+  if constexpr (kVector < kVectors) {
+    const I32 column_sums = i32_load(plain.column_sums + kVector * kLanes);
+    const F32 b_scales = f32_loaded(f32_load(args->b_scales + kVector * kLanes));
+    const F32 bias = f32_loaded(f32_load(plain.bias + kVector * kLanes));
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+      I32& sum = sums[i][kVector];
+      dot2(sum, i32_set1(plain.zero_points[row + i]), column_sums);
+      const F32 scale = f32_mul(f32_set1(args->a_scales[row + i]), b_scales);
+      sum = f32_as_i32(f32_fma(i32_to_f32(sum), scale, bias));
+    }
+    scale_sums<kVector + 1>(sums, args, row, plain);
+  }
+}
+
 template <int kRow, int kRows, int kVectors>
-static QGEMM_ALWAYS_INLINE void finish_in_registers(__m512i (&sums)[kRows][kVectors], const GemmU8S8Args* args,
-                                                    size_t row, const Plain& plain) {
+static QGEMM_ALWAYS_INLINE void store_results(const __m512i (&results)[kRows][kVectors], const GemmU8S8Args* args,
+                                              size_t row, const Plain& plain) {
   if constexpr (kRow < kRows) {
-    const I32 zero_point = i32_set1(split_zero_point(-args->a_zero_points[row]));
-    const F32 a_scale = f32_set1(args->a_scales[row]);
     F32 y[kVectors];
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) {
-      dot2(sums[kRow][v], zero_point, i32_load(plain.column_sums + v * kLanes));
-      const F32 scale = f32_mul(a_scale, f32_load(args->b_scales + v * kLanes));
-      y[v] = f32_fma(i32_to_f32(sums[kRow][v]), scale, f32_load(plain.bias + v * kLanes));
-    }
+    for (int v = 0; v < kVectors; ++v) y[v] = i32_as_f32(results[kRow][v]);
     if (args->epilogue.activation == Activation::relu) {
 #pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) y[v] = relu(y[v]);
@@ -78,8 +94,17 @@ static QGEMM_ALWAYS_INLINE void finish_in_registers(__m512i (&sums)[kRows][kVect
       for (int v = 0; v < kVectors; ++v) y[v] = f32_add(y[v], f32_load(residual + v * kLanes));
     }
     store_row(static_cast<float*>(args->c) + row * args->ldc, y, plain.shift);
-    finish_in_registers<kRow + 1>(sums, args, row + 1, plain);
+    store_results<kRow + 1>(results, args, row + 1, plain);
   }
+}
+
+// What epilogue_u8s8 does, with sums that are still in registers: some percent where K is small. For whole tiles that
+// leave it registers.
+template <int kRows, int kVectors>
+static QGEMM_ALWAYS_INLINE void finish_in_registers(__m512i (&sums)[kRows][kVectors], const GemmU8S8Args* args,
+                                                    size_t row, const Plain& plain) {
+  scale_sums<0>(sums, args, row, plain);
+  store_results<0>(sums, args, row, plain);
 }
 
 }  // namespace

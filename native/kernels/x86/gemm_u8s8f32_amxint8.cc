@@ -288,7 +288,7 @@ void gemm_u8s8f32_32x32c4_amxint8(const GemmU8S8Args* args) {
           const size_t column = panel * kPanelColumns, columns = smaller(args->n - column, plan.width * kPanelColumns);
           part.b = args->b + panel * args->panel_stride + k * kPanelColumns;
           const bool more = plan.pairs == 1 || panel + plan.group < plan.panels || args->next != nullptr;
-          part.lines = args->ask_ahead && more ? share : 0;
+          part.lines = args->ask_ahead != 0 && more ? share : 0;
           part.ahead = reinterpret_cast<const char*>(part.b) +
                        (plan.pairs == 1 ? kAskAhead : plan.group * args->panel_stride + first_line * kCacheLine);
           part.sums = sums[(slot + panel - first) % kSlots];

@@ -244,7 +244,7 @@ static QGEMM_NOINLINE void multiply_in_window(const GemmU8S8Args* args, int32_t*
         const size_t chunk = k / kPairDepth, steps = smaller(depth - k, kPairDepth) / 4;
         const bool last = k0 + k + 4 * steps == args->k;
         // All pairs of rows share in fetching; one row alone asks for what it reads soon, where that pays.
-        size_t left = kRows > 1 || args->ask_ahead ? kLines : 0;
+        size_t left = kRows > 1 || args->ask_ahead != 0 ? kLines : 0;
         Fetch fetch = {kRows > 1 ? next_block(args, column, k0, depth) : panel + k * kPanelColumns + kAskAhead,
                        smaller(left, (kLines + pairs - 1) / pairs)};
         for (size_t row = 0; row < args->m; row += 2) {

@@ -16,6 +16,7 @@
 //
 #include "kernels/x86/finish_avx512vnni.h"
 #include "kernels/x86/result_lines.h"
+#include "kernels/ask_shares.h"
 #include "kernels/rows_of.h"
 #include "kernels/tile_switch.h"
 
@@ -51,7 +52,6 @@ namespace {  // internal linkage: another file has a Tile too
 // level-2 cache; what it reads itself some steps later; or, as beside a share, the lines of a far output that it will
 // be stored to. Asking reaches beyond the last panel in vain, no more.
 enum class Ask { nothing, next_panel, half_next_panel, next_share, ahead, results };
-constexpr size_t kAskAhead = 2048;  // bytes
 constexpr size_t kUnrolled = 16;    // steps of k
 
 static inline size_t depth_of(const GemmU8S8Args* args) {
@@ -69,6 +69,9 @@ template <int kRows, int kVectors, Ask kAsk>
 struct AnyTile {
   // Whole tiles that leave the epilogue registers.
   static constexpr bool kFinishes = kVectors <= Plain::kMaxVectors && kRows * kVectors >= 16 && kRows * kVectors <= 24;
+  // Sums are added up in so many parts where they are few: a vpdpbusd waits for the one before it of the same sum (4
+  // cycles), while CPUs start one or two in each.
+  static constexpr int kSums = kRows * kVectors, kParts = kSums <= 4 ? 4 : kSums <= 8 ? 2 : 1;
 
   static void run(const GemmU8S8Args* args) {
     const Share share = {args->next, args->next_lines};
@@ -81,17 +84,27 @@ struct AnyTile {
   }
   static void run(const GemmU8S8Args* args, size_t row, Share share, const Plain* plain) {
     __m512i sums[kRows][kVectors];
-#pragma GCC unroll 16
-    for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) sums[i][v] = _mm512_setzero_si512();
+    multiply(args, row, args->b, share, sums);
+    if (kFinishes && plain->any && args->n == kVectors * kLanes) return finish_in_registers(sums, args, row, *plain);
+    alignas(64) int32_t tile[kRows * kVectors * kLanes];
+    store(sums, tile, kVectors * kLanes);
+    if (args->m == kRows) return epilogue_u8s8(tile, kVectors * kLanes, args);
+    const GemmU8S8Args part = rows_of(args, row, kRows);
+    epilogue_u8s8(tile, kVectors * kLanes, &part);
+  }
+
+  static QGEMM_ALWAYS_INLINE void multiply(const GemmU8S8Args* args, size_t row, const int8_t* b, Share share,
+                                           __m512i (&sums)[kRows][kVectors]) {
+    __m512i parts[kParts][kRows][kVectors];
+#pragma GCC unroll 32
+    for (int i = 0; i < kParts * kSums; ++i) {
+      parts[i / kSums][i % kSums / kVectors][i % kVectors] = _mm512_setzero_si512();
     }
     const size_t lda = args->lda;
     const uint8_t* a = args->a + row * lda;
-    const int8_t* b = args->b;
     const char* next = reinterpret_cast<const char*>(share.at);
     // Rows are 0 from logical_k on.
-    const size_t panel_stride = args->panel_stride, depth = depth_of(args);
+    const size_t panel_stride = args->panel_stride, depth = depth_of(args), ahead = args->ask_ahead;
     const size_t lines = share.lines, half_share = depth / kUnrolled * lines * 64 / 2;
     ResultLines<kAsk == Ask::results || kAsk == Ask::next_share> results(args, row, kRows, depth / kUnrolled);
     for (size_t first = 0; first != depth; first += kUnrolled) {
@@ -107,14 +120,15 @@ struct AnyTile {
         }
       }
 #pragma GCC unroll 4
-      for (size_t k = first; k != first + kUnrolled; k += 4) {
+      for (size_t step = 0; step != kUnrolled / 4; ++step) {
+        const size_t k = first + 4 * step;
         if (kAsk != Ask::nothing && kAsk != Ask::next_share) {
 #pragma GCC unroll 8
           for (int v = 0; v < kVectors; ++v) {
             const size_t line = (v / 2) * panel_stride + k * kPanelColumns + (v % 2) * 64;
             if (kAsk == Ask::next_panel || (kAsk == Ask::half_next_panel && v == 0))
               _mm_prefetch(next + line, _MM_HINT_T1);
-            if (kAsk == Ask::ahead) _mm_prefetch(reinterpret_cast<const char*>(b) + line + kAskAhead, _MM_HINT_T0);
+            if (kAsk == Ask::ahead) _mm_prefetch(reinterpret_cast<const char*>(b) + line + ahead, _MM_HINT_T0);
           }
         }
         __m512i w[kVectors];
@@ -128,22 +142,45 @@ struct AnyTile {
           memcpy(&four, a + i * lda + k, sizeof four);
           const __m512i x = _mm512_set1_epi32(four);
 #pragma GCC unroll 8
-          for (int v = 0; v < kVectors; ++v) dot4(sums[i][v], x, w[v]);
+          for (int v = 0; v < kVectors; ++v) dot4(parts[step % kParts][i][v], x, w[v]);
         }
       }
     }
-    if (kFinishes && plain->any && args->n == kVectors * kLanes) {
-      return finish_in_registers<0>(sums, args, row, *plain);
+#pragma GCC unroll 32
+    for (int i = 0; i < kSums; ++i) {
+      __m512i sum = parts[0][i / kVectors][i % kVectors];
+#pragma GCC unroll 4
+      for (int part = 1; part < kParts; ++part) {
+        sum = _mm512_add_epi32(sum, parts[part][i / kVectors][i % kVectors]);
+      }
+      sums[i / kVectors][i % kVectors] = sum;
     }
-    alignas(64) int32_t tile[kRows * kVectors * kLanes];
+  }
+
+  static QGEMM_ALWAYS_INLINE void store(const __m512i (&sums)[kRows][kVectors], int32_t* tile, size_t ld) {
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) _mm512_store_si512(tile + (i * kVectors + v) * kLanes, sums[i][v]);
+      for (int v = 0; v < kVectors; ++v) _mm512_store_si512(tile + i * ld + v * kLanes, sums[i][v]);
     }
-    if (args->m == kRows) return epilogue_u8s8(tile, kVectors * kLanes, args);
-    const GemmU8S8Args part = rows_of(args, row, kRows);
-    epilogue_u8s8(tile, kVectors * kLanes, &part);
+  }
+};
+
+// Few rows and several panels, one after the other: the weights are one stream.
+template <int kRows, int kPanels>
+struct PanelByPanel {
+  using Panel = AnyTile<kRows, 2, Ask::nothing>;
+
+  static void run(const GemmU8S8Args* args) {
+    constexpr size_t kColumns = kPanels * kPanelColumns;
+    alignas(64) int32_t tile[kRows * kColumns];
+    const int8_t* b = args->b;
+    for (size_t column = 0; column != kColumns; column += kPanelColumns, b += args->panel_stride) {
+      __m512i sums[kRows][2];
+      Panel::multiply(args, 0, b, {nullptr, 0}, sums);
+      Panel::store(sums, tile + column, kColumns);
+    }
+    epilogue_u8s8(tile, kColumns, args);
   }
 };
 
@@ -165,42 +202,42 @@ static inline void run_tiles(const GemmU8S8Args* args) {
   if (args->next != nullptr && args->next_lines != 0) {
     return run_tile<TileAskingForNext, kMaxRows, kMaxPanels>(args->m, panels, args);
   }
-  if (args->ask_ahead) return run_tile<TileAskingAhead, kMaxRows, kMaxPanels>(args->m, panels, args);
+  if (kMaxPanels > 1 && kMaxRows <= 4 && args->one_stream) return run_tile<PanelByPanel, kMaxRows, kMaxPanels>(args->m, panels, args);
+  if (args->ask_ahead != 0) return run_tile<TileAskingAhead, kMaxRows, kMaxPanels>(args->m, panels, args);
   if (kMaxRows >= 4 && args->c_is_far) {
     return run_tile<TileAskingForResults, kMaxRows, kMaxPanels>(args->m, panels, args);
   }
   run_tile<Tile, kMaxRows, kMaxPanels>(args->m, panels, args);
 }
 
-// Calls run(row, rows) for tiles of up to kMaxRows rows; a small one at the end shares its rows with the one before it.
+// Calls run(row, rows) for tiles of up to kMaxRows rows, as even as that goes.
 template <size_t kMaxRows, typename Run>
 static inline void for_rows(size_t m, const Run& run) {
   for (size_t row = 0, rows = 0; row < m; row += rows) {
-    const size_t left = m - row;
-    rows = left > kMaxRows && left < kMaxRows + kMaxRows / 2 ? (left + 1) / 2 : smaller(left, kMaxRows);
+    const size_t left = m - row, tiles = (left + kMaxRows - 1) / kMaxRows;
+    rows = (left + tiles - 1) / tiles;
     run(row, rows);
   }
 }
 
-// Each of the first tiles, a power of two of them, asks for an equal share of what the call is to ask for.
+// Tiles ask for equal shares of what the call is to ask for.
 static inline void run_rows(const GemmU8S8Args* args) {
-  constexpr int kRows = 6, kHalfRows = 12;
+  constexpr size_t kRows = 6, kHalfRows = 12;
   const Share none = {nullptr, 0};
   const Plain plain(args);
   if (args->n <= kLanes) {
     return for_rows<kHalfRows>(
         args->m, [&](size_t row, size_t rows) { run_tile<HalfTile, kHalfRows, 1>(rows, 1, args, row, none, &plain); });
   }
-  const size_t panels = (args->n + kPanelColumns - 1) / kPanelColumns, lines = args->next_lines;
-  size_t asking = args->next != nullptr && lines != 0;
-  while (asking != 0 && 2 * asking <= lines && 2 * asking * kRows <= args->m + kRows - 1) asking *= 2;
-  Share share = {args->next, asking == 0 ? 0 : lines / asking};
+  const size_t panels = (args->n + kPanelColumns - 1) / kPanelColumns, tiles = (args->m + kRows - 1) / kRows;
+  size_t tile = 0, asked = 0;  // cache lines
   for_rows<kRows>(args->m, [&](size_t row, size_t rows) {
-    if (asking != 0) {
+    const size_t lines = args->next != nullptr ? lines_before(++tile, tiles, args->next_lines) - asked : 0;
+    if (lines != 0) {
+      const Share share = {args->next + depth_of(args) / kUnrolled * asked * 64, lines};
+      asked += lines;
       run_tile<TileAskingForNext, kRows, 2>(rows, panels, args, row, share, &plain);
-      share.at += depth_of(args) / kUnrolled * share.lines * 64;
-      --asking;
-    } else if (args->ask_ahead) {
+    } else if (args->ask_ahead != 0) {
       run_tile<TileAskingAhead, kRows, 2>(rows, panels, args, row, none, &plain);
     } else if (args->c_is_far) {
       run_tile<TileAskingForResults, kRows, 2>(rows, panels, args, row, none, &plain);

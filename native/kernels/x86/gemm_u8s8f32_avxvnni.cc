@@ -272,7 +272,7 @@ static inline void multiply_row(const GemmU8S8Args* args) {
 template <int, int kGroups>
 struct RowTile {
   static void run(const GemmU8S8Args* args) {
-    if (args->ask_ahead) return multiply_row<kGroups, true>(args);
+    if (args->ask_ahead != 0) return multiply_row<kGroups, true>(args);
     multiply_row<kGroups, false>(args);
   }
 };
