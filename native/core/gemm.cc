@@ -28,26 +28,31 @@ void prefetch_tile(const void* c, size_t rows, size_t row_stride, size_t row_byt
 #endif
 }
 
-// Up to so many rows wait for weights from afar, and nothing but the reading itself makes that faster.
+// Up to so many rows wait for weights from afar.
 constexpr size_t kRowsThatWait = 4;
 
-// Whether weights come from so far that m rows ask for them: beyond level 2 where that costs nothing, and else where
-// it pays (Zen 5: sooner with rows enough to ask little by little).
+// Whether weights come from so far that m rows ask for them: from beyond level 2 where that costs nothing, and else
+// from where it pays. Zen 5 reads for one or two rows from memory as fast as it comes; of many rows' time, asking is so
+// little that it pays from level 3 too.
 bool are_asked_for(size_t bytes, size_t m) {
-  constexpr size_t kManyRows = 64;
+  constexpr size_t kReaders = 2, kManyRows = 64;
   const size_t l2 = cpu_caches().l2;
   switch (asking()) {
     case Asking::is_free:
       return bytes > l2 / 2;
     case Asking::pays_from_far:
-      return m > kRowsThatWait && bytes > (m >= kManyRows ? l2 : 4 * l2);
+      if (m <= kReaders && distance_of_weights(bytes) == Weights::far) return false;
+      return bytes > (m <= kRowsThatWait || m >= kManyRows ? l2 : 4 * l2);
     default:
       return bytes > 4 * l2;
   }
 }
 
-// Few rows ask for what they read themselves so many bytes later: what comes meanwhile where memory is fast.
-size_t bytes_of_asking() { return asking_is_free() ? 2048 : 12288; }
+// Few rows ask for what they read themselves so many bytes later: what comes meanwhile.
+size_t bytes_of_asking(size_t bytes, size_t m) {
+  if (asking_is_free() || distance_of_weights(bytes) == Weights::near) return 2048;
+  return m <= kRowsThatWait ? 8192 : 12288;
+}
 
 // How many bytes were read since these weights were. Up to four rows wait for weights from afar: long panels come
 // several at once as fast as one after the other, while the layer is small; short ones do not (Zen 4).
@@ -112,7 +117,7 @@ class Int8Gemm {
     args.epilogue.output = epilogue_.output;
     args.b_is_far = ask_ahead_;
     const bool asks = takes_blocks(kernel_) ? bytes_between_ > 2 * cpu_caches().l2 : few_rows_ask_;
-    args.ask_ahead = asks ? bytes_of_asking() : 0;
+    args.ask_ahead = asks ? bytes_of_asking(bytes_between_, tiling_.m) : 0;
     args.one_stream = one_stream_is_enough();
     args.large_pairs = large_pairs_;
     args.scratch = scratch_for(kernel_);

@@ -133,8 +133,8 @@ QGEMM_TEST(tiles_ask_for_all_lines_once_and_evenly) {
       const size_t most = (lines + tiles - 1) / tiles + 2;  // of pairs
       for (size_t tile = 0; tile < tiles; ++tile) {
         const size_t before = lines_before(tile, tiles, lines), after = lines_before(tile + 1, tiles, lines);
-        EXPECT(before <= after && after - before < most, "tile %zu of %zu asks for lines %zu to %zu of %zu", tile, tiles,
-               before, after, lines);
+        EXPECT(before <= after && after - before < most, "tile %zu of %zu asks for lines %zu to %zu of %zu", tile,
+               tiles, before, after, lines);
         EXPECT(after - before <= 1 || (after - before) % 2 == 0 || after == lines, "tile %zu of %zu: no pairs", tile,
                tiles);
       }

@@ -52,7 +52,7 @@ namespace {  // internal linkage: another file has a Tile too
 // level-2 cache; what it reads itself some steps later; or, as beside a share, the lines of a far output that it will
 // be stored to. Asking reaches beyond the last panel in vain, no more.
 enum class Ask { nothing, next_panel, half_next_panel, next_share, ahead, results };
-constexpr size_t kUnrolled = 16;    // steps of k
+constexpr size_t kUnrolled = 16;  // steps of k
 
 static inline size_t depth_of(const GemmU8S8Args* args) {
   return (size_t{args->logical_k} + kUnrolled - 1) / kUnrolled * kUnrolled;
@@ -167,9 +167,9 @@ struct AnyTile {
 };
 
 // Few rows and several panels, one after the other: the weights are one stream.
-template <int kRows, int kPanels>
-struct PanelByPanel {
-  using Panel = AnyTile<kRows, 2, Ask::nothing>;
+template <int kRows, int kPanels, Ask kAsk>
+struct AnyPanelByPanel {
+  using Panel = AnyTile<kRows, 2, kAsk>;
 
   static void run(const GemmU8S8Args* args) {
     constexpr size_t kColumns = kPanels * kPanelColumns;
@@ -184,6 +184,10 @@ struct PanelByPanel {
   }
 };
 
+template <int kRows, int kPanels>
+using PanelByPanel = AnyPanelByPanel<kRows, kPanels, Ask::nothing>;
+template <int kRows, int kPanels>
+using PanelByPanelAskingAhead = AnyPanelByPanel<kRows, kPanels, Ask::ahead>;
 template <int kRows, int kPanels>
 using Tile = AnyTile<kRows, 2 * kPanels, Ask::nothing>;
 template <int kRows, int kPanels>
@@ -202,7 +206,12 @@ static inline void run_tiles(const GemmU8S8Args* args) {
   if (args->next != nullptr && args->next_lines != 0) {
     return run_tile<TileAskingForNext, kMaxRows, kMaxPanels>(args->m, panels, args);
   }
-  if (kMaxPanels > 1 && kMaxRows <= 4 && args->one_stream) return run_tile<PanelByPanel, kMaxRows, kMaxPanels>(args->m, panels, args);
+  if constexpr (kMaxPanels > 1) {
+    if (args->one_stream && args->ask_ahead != 0) {
+      return run_tile<PanelByPanelAskingAhead, kMaxRows, kMaxPanels>(args->m, panels, args);
+    }
+    if (args->one_stream) return run_tile<PanelByPanel, kMaxRows, kMaxPanels>(args->m, panels, args);
+  }
   if (args->ask_ahead != 0) return run_tile<TileAskingAhead, kMaxRows, kMaxPanels>(args->m, panels, args);
   if (kMaxRows >= 4 && args->c_is_far) {
     return run_tile<TileAskingForResults, kMaxRows, kMaxPanels>(args->m, panels, args);
