@@ -31,6 +31,18 @@ void pack_task(void* opaque, size_t block) {
   pack_block_f32(x + first * k, std::min(mr, m - first), k, mr, out + first * k);
 }
 
+// Whether weights are asked for. Where that is not free, it pays for those that several tiles read, from memory.
+bool are_asked_for(size_t bytes, bool are_far, bool by_several_tiles) {
+  switch (asking()) {
+    case Asking::is_free:
+      return bytes > cpu_caches().l2 / 2;
+    case Asking::pays_from_far:
+      return are_far && by_several_tiles;
+    default:
+      return false;
+  }
+}
+
 // Where asking costs nothing, far weights are read as fast as near ones by the kernels that read several panels.
 Weights distance(size_t bytes) { return asking_is_free() ? Weights::near : distance_of_weights(bytes); }
 
@@ -87,8 +99,8 @@ Float32Gemm::Float32Gemm(const PackedWeights& weights, size_t m, const LinearEpi
       kernel_(choose_gemm_f32(dispatch_config(), m, distance(weights.panels_bytes()))),
       tiling_(make_tiling({m, w_.n, w_.k, rows_of_tiles(kernel_, m), kernel_.nr, w_.k * sizeof(float),
                            w_.panels_bytes(), Blocks::none})),
-      ask_ahead_(asking_is_free() && w_.panels_bytes() > cpu_caches().l2 / 2),
       far_(distance(w_.reuse.read(w_.panels_bytes())) == Weights::far),
+      ask_ahead_(are_asked_for(w_.panels_bytes(), far_, m > kernel_.mr)),
       depth_(ask_ahead_ && can_pause(kernel_) && tiling_.block_rows <= kMaxRows ? steps_of_slices(w_.k) : w_.k) {}
 
 void Float32Gemm::run(const Block& block, const PreparedRows& rows, size_t first) const {

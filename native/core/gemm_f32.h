@@ -40,7 +40,7 @@ class Float32Gemm {
   void* y_;
   const Kernel<GemmF32Fn>& kernel_;
   Tiling tiling_;
-  bool ask_ahead_, far_;
+  bool far_, ask_ahead_;
   size_t depth_;  // steps of k of a slice
 };
 
