@@ -10,12 +10,15 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "kernels/two.h"
+
 namespace qgemm {
 
 enum : size_t { kLanes = 16 };
 typedef __m512 F32;
 typedef __m512i I32;
 typedef __mmask16 Mask;
+typedef Two<Two<Two<F32>>> Group;
 
 static inline Mask first_lanes(size_t n) { return static_cast<Mask>((1u << n) - 1u); }
 

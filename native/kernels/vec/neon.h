@@ -5,12 +5,15 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "kernels/two.h"
+
 namespace qgemm {
 
 enum : size_t { kLanes = 4 };
 typedef float32x4_t F32;
 typedef int32x4_t I32;
 typedef uint32x4_t Mask;
+typedef Two<Two<F32>> Group;
 
 static inline void prefetch(const void* p) { __builtin_prefetch(p); }
 

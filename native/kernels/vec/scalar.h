@@ -6,12 +6,15 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "kernels/two.h"
+
 namespace qgemm {
 
 enum : size_t { kLanes = 1 };
 typedef float F32;
 typedef int32_t I32;
 typedef bool Mask;
+typedef F32 Group;  // what activations are computed of at once: several vectors where registers permit (groups.inc)
 
 static inline void prefetch(const void*) {}  // a hint that p is read soon
 

@@ -45,7 +45,7 @@ static inline void configure_tiles(size_t rows) {
 // A register tile whose sums are in memory, on its way to becoming results: some rows at a time.
 struct Finished {
   GemmU8S8Args args;  // of this tile
-  const int32_t* sums;
+  int32_t* sums;
   size_t ld, next_row;
   bool plain;
 };
