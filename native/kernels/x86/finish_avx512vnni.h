@@ -29,7 +29,7 @@ static inline I32 split_column_sums(I32 sums) {
 static inline I32 split_zero_points(I32 z) { return i32_add(i32_and(z, i32_set1(0xffff)), i32_shl<23>(z)); }
 
 // What the tiles of a call share that are finished in registers: whole vectors of up to 64 columns, plain but for a
-// residual and relu.
+// residual and an activation.
 struct Plain {
   static constexpr int kMaxVectors = 4, kMaxRows = 32;
   bool any;
@@ -40,8 +40,7 @@ struct Plain {
   alignas(64) int32_t zero_points[kMaxRows];  // negative ones, split
 
   explicit Plain(const GemmU8S8Args* args)
-      : any(args->n <= kMaxVectors * kLanes && args->k <= kLargestSplitK && has_plain_sums(args) &&
-            (args->epilogue.activation == Activation::none || args->epilogue.activation == Activation::relu)) {
+      : any(args->n <= kMaxVectors * kLanes && args->k <= kLargestSplitK && has_plain_sums(args)) {
     if (!any) return;
     bias = args->epilogue.bias != nullptr ? args->epilogue.bias : no_bias;
     for (size_t j = 0; j < args->n; j += kLanes) {
@@ -77,24 +76,44 @@ static QGEMM_ALWAYS_INLINE void scale_sums(__m512i (&sums)[kRows][kVectors], con
   }
 }
 
+// One row of results: relu, then residual.
+template <int kVectors>
+static QGEMM_ALWAYS_INLINE void store_results(F32 (&y)[kVectors], const GemmU8S8Args* args, size_t row,
+                                              const LineShift& shift) {
+  if (args->epilogue.activation == Activation::relu) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) y[v] = relu(y[v]);
+  }
+  if (args->epilogue.residual != nullptr) {
+    const float* residual = args->epilogue.residual + row * args->epilogue.ld_residual;
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) y[v] = f32_add(y[v], f32_load(residual + v * kLanes));
+  }
+  store_row(static_cast<float*>(args->c) + row * args->ldc, y, shift);
+}
+
 template <int kRow, int kRows, int kVectors>
-static QGEMM_ALWAYS_INLINE void store_results(const __m512i (&results)[kRows][kVectors], const GemmU8S8Args* args,
-                                              size_t row, const Plain& plain) {
+static QGEMM_ALWAYS_INLINE void store_rows(const __m512i (&results)[kRows][kVectors], const GemmU8S8Args* args,
+                                           size_t row, const Plain& plain) {
   if constexpr (kRow < kRows) {
     F32 y[kVectors];
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) y[v] = i32_as_f32(results[kRow][v]);
-    if (args->epilogue.activation == Activation::relu) {
+    store_results(y, args, row, plain.shift);
+    store_rows<kRow + 1>(results, args, row + 1, plain);
+  }
+}
+
+// Activations that take long, of results [rows, 16 * kVectors] that have left the registers for that.
+template <int kVectors>
+static QGEMM_NOINLINE void activate_and_store(int32_t* results, size_t rows, const GemmU8S8Args* args, size_t row,
+                                              const LineShift* shift) {
+  activate_vectors(args->epilogue.activation, results, rows * kVectors);
+  for (size_t i = 0; i < rows; ++i, results += kVectors * kLanes) {
+    F32 y[kVectors];
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) y[v] = relu(y[v]);
-    }
-    if (args->epilogue.residual != nullptr) {
-      const float* residual = args->epilogue.residual + row * args->epilogue.ld_residual;
-#pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) y[v] = f32_add(y[v], f32_load(residual + v * kLanes));
-    }
-    store_row(static_cast<float*>(args->c) + row * args->ldc, y, plain.shift);
-    store_results<kRow + 1>(results, args, row + 1, plain);
+    for (int v = 0; v < kVectors; ++v) y[v] = i32_as_f32(i32_load(results + v * kLanes));
+    store_results(y, args, row + i, *shift);
   }
 }
 
@@ -104,7 +123,11 @@ template <int kRows, int kVectors>
 static QGEMM_ALWAYS_INLINE void finish_in_registers(__m512i (&sums)[kRows][kVectors], const GemmU8S8Args* args,
                                                     size_t row, const Plain& plain) {
   scale_sums<0>(sums, args, row, plain);
-  store_results<0>(sums, args, row, plain);
+  if (!takes_long(args->epilogue.activation)) return store_rows<0>(sums, args, row, plain);
+  alignas(64) int32_t results[kRows * kVectors * kLanes];
+#pragma GCC unroll 32
+  for (int i = 0; i < kRows * kVectors; ++i) i32_store(results + i * kLanes, sums[i / kVectors][i % kVectors]);
+  activate_and_store<kVectors>(results, kRows, args, row, &plain.shift);
 }
 
 }  // namespace
