@@ -114,8 +114,8 @@ bool many_rows_pay(size_t m, Weights weights) {
   }
 }
 
-// Far weights come fastest as one stream (Zen 4; on CPUs that bear asking they are asked for). Of AVX512-VNNI there are
-// lines for any number of rows that read one panel at a time.
+// Far weights come fastest as one stream (Zen 4; on CPUs that bear asking they are asked for, and Zen 5 takes all few
+// rows' weights as one stream). Of AVX512-VNNI there are lines for any number of rows that read one panel at a time.
 template <typename Fn>
 bool reads_panels_at_once(const Kernel<Fn>& kernel) {
   return (kernel.features & kAvx512Vnni) != 0 && kernel.nr > kPanelColumns;

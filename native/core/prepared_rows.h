@@ -65,7 +65,7 @@ inline void look_ahead(size_t following, QuantizeRowArgs* args) {
   const bool is_short = args->k <= kShortRow;
   const size_t scanned = is_short && following > 0 ? 1 : 0;
   args->next = scanned != 0 ? args->x + args->k : nullptr;
-  const bool asks = (is_short || asking_is_free()) && following > scanned;
+  const bool asks = (is_short || asking() != Asking::costs) && following > scanned;
   args->later = asks ? args->x + (scanned + 1) * args->k : nullptr;
 }
 

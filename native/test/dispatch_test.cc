@@ -24,6 +24,7 @@ constexpr Cpu kCpus[] = {
     {"Alder Lake", kAvx2 | kAvxVnni},
     {"Skylake-SP", kAvx2 | kAvx512},
     {"Ice Lake, Zen 4", kAvx2 | kAvx512 | kAvx512Vnni},
+    {"Zen 5", kAvx2 | kAvxVnni | kAvx512 | kAvx512Vnni},
     {"Sapphire Rapids", kAvx2 | kAvxVnni | kAvx512 | kAvx512Vnni | kAmxInt8},
 };
 
@@ -57,7 +58,7 @@ const Kernel<GemmU8S8Fn>& first_of(const char* isa) {
 }
 
 QGEMM_TEST(the_best_instructions_of_each_cpu_are_used) {
-  const char* expected[] = {"scalar", "avx2", "avxvnni", "avx2", "avx512vnni", "amxint8"};
+  const char* expected[] = {"scalar", "avx2", "avxvnni", "avx2", "avx512vnni", "avx512vnni", "amxint8"};
   for (size_t i = 0; i < std::size(kCpus); ++i) {
     const DispatchConfig config = config_of(kCpus[i].features);
     const char* isa = choose_gemm_u8s8f32(config, 64).isa;

@@ -5,10 +5,11 @@
 // Panel: [k/4][32][4] int8; 128 bytes per step are two operands.
 // 24x64 is 6x64 in registers, one tile after the other: 10 loads for 24 vpdpbusd, where 8x32 has 10 for 16. That is 2
 // to 5 % faster where a core starts one vpdpbusd a cycle (Zen 4), and up to 15 % where it starts two and shares its
-// load ports with a busy hyperthread. M = 1 reads four panels at once: enough independent sums to hide the latency of
-// vpdpbusd, and four streams for the prefetcher. From main memory one stream is faster (docs/kernel-benchmarks.md):
-// 2x32 and 1x32. 14x32 is for 9 to 14 rows whose weights come from afar, which it reads once. Of up to 16 columns only
-// half a panel is multiplied.
+// load ports with a busy hyperthread. Tiles of few sums add each up in parts, which hides the latency of vpdpbusd. M =
+// 1 reads four panels at once, four streams for the prefetcher, and from main memory one (docs/kernel-benchmarks.md):
+// 2x32 and 1x32. Where one stream is enough everywhere (Zen 5), lines of up to four rows take their panels in turn.
+// 14x32 is for 9 to 14 rows whose weights come from afar, which it reads once. Of up to 16 columns only half a panel is
+// multiplied.
 #include "kernels/kernel.h"
 #include "kernels/vec/avx512.h"
 #include "kernels/activations.inc"
