@@ -144,6 +144,7 @@ class Int8Subject final : public GemmSubject<GemmU8S8Args, GemmU8S8Fn> {
     args.b_scales = weights_->scales + tile.column;
     args.b_column_sums = weights_->column_sums + tile.column;
     args.whole_lines = stores_across_lines_are_slow();
+    args.one_stream = one_stream_is_enough();
     args.scratch = scratch_for(line_);
     args.logical_k = static_cast<uint32_t>(shape.k);
     return args;
