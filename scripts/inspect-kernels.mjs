@@ -31,11 +31,11 @@ function reachable(functions, name, seen = new Set()) {
   return seen;
 }
 
-/** All loops in reach of a kernel that multiply densely. Epilogues multiply too, but their activation functions are thin. */
+/** All loops in reach of a kernel that multiply densely. Epilogues and their activation functions multiply too. */
 function denseLoops(functions, name) {
   const precision = name.includes('gemm_f32') ? 'float32' : 'int8';
   const loops = [...reachable(functions, name)]
-    .filter((each) => !each.includes('epilogue'))
+    .filter((each) => !/epilogue|activate_/.test(each))
     .flatMap((each) => {
       const { lines } = functions.get(each);
       const framePointer = lines.some(({ operands }) => /^(%rsp,%rbp$|x29, sp\b)/.test(operands));
