@@ -41,6 +41,7 @@
       "native/core/tensor_stats.cc",
       "native/core/thread_count.cc",
       "native/core/thread_pool.cc",
+      "native/core/weight_reading.cc",
       "native/core/wire_data.cc"
     ],
     "qgemm_addon_sources": [

@@ -8,6 +8,7 @@
 #include "core/gemm_f32.h"
 #include "core/private_rows.h"
 #include "core/tiling.h"
+#include "core/weight_reading.h"
 #include "kernels/ask_shares.h"
 
 namespace qgemm {
@@ -28,48 +29,6 @@ void prefetch_tile(const void* c, size_t rows, size_t row_stride, size_t row_byt
 #endif
 }
 
-// Up to so many rows wait for weights from afar.
-constexpr size_t kRowsThatWait = 4;
-
-// Whether weights come from so far that m rows ask for them: from beyond level 2 where that costs nothing, and else
-// from where it pays. Zen 5 reads for one or two rows from memory as fast as it comes; of many rows' time, asking is so
-// little that it pays from level 3 too.
-bool are_asked_for(size_t bytes, size_t m) {
-  constexpr size_t kReaders = 2, kManyRows = 64;
-  const size_t l2 = cpu_caches().l2;
-  switch (asking()) {
-    case Asking::is_free:
-      return bytes > l2 / 2;
-    case Asking::pays_from_far:
-      if (m <= kReaders && distance_of_weights(bytes) == Weights::far) return false;
-      return bytes > (m <= kRowsThatWait || m >= kManyRows ? l2 : 4 * l2);
-    default:
-      return bytes > 4 * l2;
-  }
-}
-
-// Few rows ask for what they read themselves so many bytes later: what comes meanwhile.
-size_t bytes_of_asking(size_t bytes, size_t m) {
-  if (asking_is_free() || distance_of_weights(bytes) == Weights::near) return 2048;
-  return m <= kRowsThatWait ? 8192 : 12288;
-}
-
-// How many bytes were read since these weights were. Up to four rows wait for weights from afar: long panels come
-// several at once as fast as one after the other, while the layer is small; short ones do not (Zen 4).
-size_t bytes_between(const PackedWeights& weights, size_t m) {
-  constexpr size_t kLongPanel = 65536;
-  const size_t bytes = weights.panels_bytes(), distance = weights.reuse.read(bytes);
-  return m <= kRowsThatWait && weights.panel_stride() > kLongPanel && asking() == Asking::costs ? bytes : distance;
-}
-
-// Where asking costs something, weights that are asked for are near or far all the same; and where few rows read panel
-// by panel, it makes no difference to them.
-Weights distance(size_t bytes, size_t m) {
-  if (one_stream_is_enough() && m <= kRowsThatWait) return Weights::near;
-  const bool as_they_are = asking() == Asking::costs || !are_asked_for(bytes, m);
-  return as_they_are ? distance_of_weights(bytes) : Weights::asked_for;
-}
-
 // Kernels of blocks or large tiles see to the lines of their results themselves, and all of AVX512-VNNI do.
 bool asks_for_results(const Kernel<GemmU8S8Fn>& kernel) {
   constexpr size_t kLargeTile = 1024;  // outputs
@@ -86,18 +45,17 @@ class Int8Gemm {
       : w_(weights),
         epilogue_(epilogue),
         y_(y),
-        bytes_between_(bytes_between(weights, m)),
-        kernel_(choose_gemm_u8s8f32(dispatch_config(), m, distance(bytes_between_, m))),
+        reading_(weight_reading(weights, m)),
+        kernel_(choose_gemm_u8s8f32(dispatch_config(), m, reading_.weights)),
         tiling_(make_tiling({m, w_.n, w_.padded_k(), kernel_.mr, kernel_.nr, code_row_stride(w_.k), w_.panels_bytes(),
                              blocks_of(kernel_), row_shares(kernel_, m, w_.k)})),
         value_bytes_(epilogue.output ? 1 : sizeof(float)),
         y_is_far_(m * w_.n * value_bytes_ > cpu_caches().l2 / 2),
         asks_for_tiles_(y_is_far_ && !asks_for_results(kernel_)),
-        ask_ahead_(are_asked_for(bytes_between_, m)),
-        asks_in_shares_(asking() != Asking::costs),
         large_pairs_(adds_in_16_bits(kernel_) ? w_.large_pairs.get(w_) : nullptr),
-        few_rows_ask_(!takes_blocks(kernel_) && m <= std::min(kernel_.mr, kFewRows) && ask_ahead_ && asks_in_shares_) {
-    tiling_.even_tails = !ask_ahead_ || asks_in_shares_;  // else whole tiles ask
+        few_rows_ask_(!takes_blocks(kernel_) && m <= std::min(kernel_.mr, kFewRows) && reading_.asked_for &&
+                      reading_.in_shares) {
+    tiling_.even_tails = !reading_.asked_for || reading_.in_shares;  // else whole tiles ask
   }
 
   const Tiling& tiling() const { return tiling_; }
@@ -115,9 +73,9 @@ class Int8Gemm {
     args.epilogue.ld_residual = w_.n;
     args.epilogue.activation = epilogue_.activation;
     args.epilogue.output = epilogue_.output;
-    args.b_is_far = ask_ahead_;
-    const bool asks = takes_blocks(kernel_) ? bytes_between_ > 2 * cpu_caches().l2 : few_rows_ask_;
-    args.ask_ahead = asks ? bytes_of_asking(bytes_between_, tiling_.m) : 0;
+    args.b_is_far = reading_.asked_for;
+    const bool asks = takes_blocks(kernel_) ? reading_.bytes_between > 2 * cpu_caches().l2 : few_rows_ask_;
+    args.ask_ahead = asks ? reading_.ahead : 0;
     args.one_stream = one_stream_is_enough();
     args.large_pairs = large_pairs_;
     args.scratch = scratch_for(kernel_);
@@ -128,7 +86,7 @@ class Int8Gemm {
       args.a = rows.q + from * rows.lda;
       args.b = panel_of(col) + col % kPanelColumns * 4;
       args.panel = col / kPanelColumns;
-      args.next = col + n < w_.n && ask_ahead_ && !few_rows_ask_ ? panel_of(col + n) : nullptr;
+      args.next = col + n < w_.n && reading_.asked_for && !few_rows_ask_ ? panel_of(col + n) : nullptr;
       if (args.next != nullptr && !takes_blocks(kernel_)) share_next_panel(block, row, &args);
       args.c = static_cast<char*>(y_) + to * value_bytes_;
       args.a_scales = rows.scales + from;
@@ -152,7 +110,7 @@ class Int8Gemm {
   // hardware's own reading ahead sees a stream and helps. Elsewhere the last whole tiles do, half by each of two.
   void share_next_panel(const Block& block, size_t row, GemmU8S8Args* args) const {
     const size_t rows = block.row1 - block.row0, mr = kernel_.mr;
-    if (asks_in_shares_) {
+    if (reading_.in_shares) {
       const size_t lines = 16 * kernel_.nr / kCacheLine;  // of 16 steps of k
       const size_t tile = (row - block.row0 + mr - 1) / mr, tiles = (rows + mr - 1) / mr;
       const size_t before = lines_before(tile, tiles, lines), mine = lines_before(tile + 1, tiles, lines) - before;
@@ -176,11 +134,11 @@ class Int8Gemm {
   const PackedWeights& w_;
   const LinearEpilogue& epilogue_;
   void* y_;
-  size_t bytes_between_;
+  WeightReading reading_;
   const Kernel<GemmU8S8Fn>& kernel_;
   Tiling tiling_;
   size_t value_bytes_;
-  bool y_is_far_, asks_for_tiles_, ask_ahead_, asks_in_shares_;
+  bool y_is_far_, asks_for_tiles_;
   const LargePairs* large_pairs_;
   bool few_rows_ask_;
 };
