@@ -13,7 +13,7 @@ enum : size_t { kLanes = 8 };
 typedef __m256 F32;
 typedef __m256i I32;
 typedef __m256i Mask;  // all ones or all zeros per lane
-typedef Two<F32> Group;
+typedef Two<Two<F32>> Group;
 
 static inline Mask first_lanes(size_t n) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
