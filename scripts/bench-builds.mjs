@@ -1,6 +1,6 @@
 // Times this working tree's native library against an earlier revision's, in one process: node scripts/bench-builds.mjs --help
 import { execFileSync, spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -76,12 +76,15 @@ function commitOf(revision) {
 function sourcesOf(commit) {
   const folder = join(cache, 'builds', commit);
   if (!existsSync(join(folder, 'CMakeLists.txt'))) {
-    mkdirSync(folder, { recursive: true });
+    const unfinished = `${folder}.${process.pid}`;
+    mkdirSync(unfinished, { recursive: true });
     const archive = execFileSync('git', ['archive', commit, 'native', 'CMakeLists.txt', 'CMakePresets.json'], {
       cwd: root,
       maxBuffer: 2 ** 30,
     });
-    execFileSync('tar', ['x', '-C', folder], { input: archive });
+    execFileSync('tar', ['x', '-C', unfinished], { input: archive });
+    rmSync(folder, { recursive: true, force: true });
+    renameSync(unfinished, folder);
   }
   cpSync(join(root, 'native/bench'), join(folder, 'native/bench'), { recursive: true });
   return folder;

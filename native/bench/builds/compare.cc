@@ -93,20 +93,32 @@ class Contestant {
     for (void* layer : layers_) build_->free(layer);
   }
 
+  /// Whether one call succeeds. y is NaN before, so that what it leaves out is not what another has left there.
+  bool fill() const {
+    float* const y = problem_.y.data() + kOffset;
+    std::fill_n(y, problem_.shape.m * problem_.shape.n, NAN);
+    return call(layers_[0]);
+  }
+
   /// µs of one call, in a mean over all layers `times` times.
   double time(size_t times) const {
-    const Problem& p = problem_;
+    bool succeeded = true;
     const double start = microseconds();
     for (size_t i = 0; i < times; ++i) {
-      for (void* layer : layers_) {
-        build_->forward(layer, p.x.data() + kOffset, p.shape.m, p.bias.data(), p.setup.activation,
-                        p.y.data() + kOffset);
-      }
+      for (void* layer : layers_) succeeded &= call(layer);
     }
-    return (microseconds() - start) / static_cast<double>(times * layers_.size());
+    const double elapsed = microseconds() - start;
+    if (!succeeded) fail("a call failed");
+    return elapsed / static_cast<double>(times * layers_.size());
   }
 
  private:
+  bool call(void* layer) const {
+    const Problem& p = problem_;
+    return build_->forward(layer, p.x.data() + kOffset, p.shape.m, p.bias.data(), p.setup.activation,
+                           p.y.data() + kOffset);
+  }
+
   const QgemmBenchLayers* build_;
   const Problem& problem_;
   std::vector<void*> layers_;
@@ -118,10 +130,14 @@ bool measure(const QgemmBenchLayers* const (&builds)[kBuilds], size_t first, Pro
   const Contestant& base = first == 0 ? before : after;
   const Contestant& changed = first == 0 ? after : before;
   const size_t outputs = problem->shape.m * problem->shape.n;
-  base.time(2);
-  const std::vector<float> expected(problem->y.data() + kOffset, problem->y.data() + kOffset + outputs);
-  const double once = std::max(changed.time(2), 0.01);
-  const bool same = std::memcmp(expected.data(), problem->y.data() + kOffset, outputs * sizeof(float)) == 0;
+  const float* const y = problem->y.data() + kOffset;
+  if (!base.fill()) fail("a call of the base failed");
+  const std::vector<float> expected(y, y + outputs);
+  if (!changed.fill()) fail("a call of the new build failed");
+  const bool same = std::memcmp(expected.data(), y, outputs * sizeof(float)) == 0;
+  if (std::any_of(y, y + outputs, [](float value) { return std::isnan(value); })) fail("results are missing");
+  base.time(1);
+  const double once = std::max(changed.time(1), 0.01);
   const auto layers = static_cast<double>(problem->setup.layers);
   const auto calls = static_cast<size_t>(std::max(1.0, kSample / (once * layers)));
   for (size_t round = 0; round < problem->setup.rounds; ++round) {
