@@ -19,9 +19,9 @@ CacheSizes cpu_caches();
 /// What asking for weights some steps before they are read costs where they are near after all. CPUs differ: Emerald
 /// Rapids reads 1.1 to 2.8 times as fast from level 3 and memory when asked; Zen 4 up to a third slower with few rows;
 /// Zen 5 reads for up to four rows 1.1 times as fast from level 3 when asked, and for three rows and more 1.1 to 1.5
-/// times as fast from memory, but no faster for one or two. They are told apart by their level-2 caches and by AVX-VNNI: Intel's servers have 2 MiB since
-/// Sapphire Rapids, its clients (Alder to Arrow Lake, Sierra Forest, some with 1.25 MiB) no AVX512-VNNI beside it, and
-/// Zen 4 has none of it.
+/// times as fast from memory, but no faster for one or two. They are told apart by their level-2 caches and by
+/// AVX-VNNI: Intel's servers have 2 MiB since Sapphire Rapids, its clients (Alder to Arrow Lake, Sierra Forest, some
+/// with 1.25 MiB) no AVX512-VNNI beside it, and Zen 4 has none of it.
 enum class Asking { costs, pays_from_far, is_free };
 Asking asking();
 inline bool asking_is_free() { return asking() == Asking::is_free; }
