@@ -44,26 +44,38 @@ bool spin_until(Ready ready) {
 ///   idle -> offered(task) -> running(task) -> idle     a task of parallel_for; the offer may be taken back
 ///   idle -> summoned -> idle                           to take a job from the queue
 /// A task is named by its address; it is not freed before its offers are taken back or its runs are over.
+///
+/// What is written at each call, seldom, and by callers only lies on cache lines of its own each: a line comes from
+/// another core in 40 ns at best and in some hundreds from afar, and a call waits for several one after the other.
 struct alignas(64) PoolWorker {
   enum : uintptr_t { kIdle = 0, kSummoned = 1, kOffered = 2, kRunning = 4, kAwaited = 8, kTaskMask = ~uintptr_t{63} };
+  /// kWoken: told to get up by somebody, and not there yet.
+  enum Rest { kAwake, kAsleep, kWoken };
 
   std::atomic<uintptr_t> mailbox{kIdle};
-  std::atomic<bool> asleep{false};
+
+  alignas(64) std::atomic<Rest> rest{kAwake};
   size_t index = 0;
   std::atomic<int> cpu{-1};  // where it last ran; -1 unknown, or just told to leave
   std::atomic<long> thread_id{0};
   std::atomic<bool> kept_off{false};
-  std::atomic<uint32_t> late{0};      // offers in a row that were taken back
-  std::atomic<uint32_t> to_spare{0};  // calls that do not ask it; callers may disagree by one
-  std::mutex mutex;
+
+  // Callers' own; they may disagree by one.
+  alignas(64) std::atomic<bool> was_busy{false};  // when it was last offered something
+  std::atomic<uint32_t> late{0};                  // wakes in a row for an offer that was taken back
+  std::atomic<uint32_t> to_spare{0};              // calls that do not wake it
+
+  alignas(64) std::mutex mutex;
   std::condition_variable woken;
   std::condition_variable finished;
 
   bool offer(const void* task) {
+    // A look before the exclusive access leaves a busy worker its line; but it is one more way to another core.
+    if (was_busy.load(std::memory_order_relaxed) && mailbox.load(std::memory_order_relaxed) != kIdle) return false;
     uintptr_t expected = kIdle;
-    // A look before the exclusive access: a busy worker's line stays with it.
-    if (mailbox.load(std::memory_order_relaxed) != kIdle) return false;
-    return mailbox.compare_exchange_strong(expected, reinterpret_cast<uintptr_t>(task) | kOffered);
+    const bool done = mailbox.compare_exchange_strong(expected, reinterpret_cast<uintptr_t>(task) | kOffered);
+    set(&was_busy, !done);
+    return done;
   }
 
   bool summon() {
@@ -84,17 +96,33 @@ struct alignas(64) PoolWorker {
     if (kept_off.exchange(false, std::memory_order_relaxed)) allow_all_cpus();
   }
 
-  void wake() {
-    if (!asleep.load()) return;
+  /// After something was put into the mailbox. Whether it was asleep and nobody else wakes it.
+  bool wake() {
+    Rest expected = kAsleep;
+    if (rest.load() != kAsleep || !rest.compare_exchange_strong(expected, kWoken)) return false;
     std::lock_guard<std::mutex> lock(mutex);
     woken.notify_one();
+    return true;
+  }
+
+  /// The worker's own side of `wake`: sleeps until somebody does, unless `ready()`. May return without either.
+  template <typename Ready>
+  void sleep_unless(const Ready& ready) {
+    std::unique_lock<std::mutex> lock(mutex);
+    rest.store(kAsleep);
+    if (!ready()) woken.wait(lock);
+    rest.store(kAwake);
   }
 
   /// Takes the offer of `task` back or waits until its run is over. Afterwards this worker does not touch it any more.
-  void join(const void* task) {
+  /// `woke`: the offer was what woke it.
+  void join(const void* task, bool woke) {
     uintptr_t offered = reinterpret_cast<uintptr_t>(task) | kOffered;
-    if (mailbox.compare_exchange_strong(offered, kIdle)) return came_too_late();
-    late.store(0, std::memory_order_relaxed);
+    if (mailbox.load(std::memory_order_relaxed) == offered && mailbox.compare_exchange_strong(offered, kIdle)) {
+      if (woke) came_too_late();
+      return;
+    }
+    set(&late, 0u);
     uintptr_t running = reinterpret_cast<uintptr_t>(task) | kRunning;
     if (spin_until([&] { return mailbox.load(std::memory_order_acquire) != running; })) return;
     std::unique_lock<std::mutex> lock(mutex);
@@ -103,9 +131,10 @@ struct alignas(64) PoolWorker {
     finished.wait(lock, [&] { return mailbox.load(std::memory_order_acquire) != (running | kAwaited); });
   }
 
-  /// Whether to leave this worker in peace for once: where it came too late some times in a row, its core is busy or
-  /// calls are too short and too rare for it, and waking it costs the caller microseconds.
+  /// Whether to let this worker sleep for once: where it came too late some times in a row, its core is busy or calls
+  /// are too short and too rare for it, and waking it costs the caller microseconds.
   bool spared() {
+    if (rest.load(std::memory_order_relaxed) != kAsleep) return false;
     const uint32_t calls = to_spare.load(std::memory_order_relaxed);
     if (calls == 0) return false;
     to_spare.store(calls - 1, std::memory_order_relaxed);
@@ -118,7 +147,7 @@ struct alignas(64) PoolWorker {
   void came_too_late() {
     constexpr uint32_t kPatience = 4, kSparedCalls = 16;
     if (late.fetch_add(1, std::memory_order_relaxed) + 1 < kPatience) return;
-    late.store(kPatience - 2, std::memory_order_relaxed);  // then two more: the first may only wake it
+    late.store(kPatience - 2, std::memory_order_relaxed);  // then two more
     to_spare.store(kSparedCalls, std::memory_order_relaxed);
   }
 
@@ -126,6 +155,12 @@ struct alignas(64) PoolWorker {
     if ((mailbox.exchange(kIdle) & kAwaited) == 0) return;
     std::lock_guard<std::mutex> lock(mutex);
     finished.notify_all();
+  }
+
+  /// Leaves the line where it is when nothing changes.
+  template <typename T>
+  static void set(std::atomic<T>* where, T value) {
+    if (where->load(std::memory_order_relaxed) != value) where->store(value, std::memory_order_relaxed);
   }
 };
 

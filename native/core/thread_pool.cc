@@ -113,12 +113,9 @@ size_t ThreadPool::State::start_workers(size_t wanted) {
 }
 
 void ThreadPool::State::wait_for_work(PoolWorker* self) {
-  auto ready = [&] { return self->mailbox.load() != PoolWorker::kIdle || may_take_job(*self); };
-  if (spin_until(ready)) return;
-  std::unique_lock<std::mutex> lock(self->mutex);
-  self->asleep.store(true);
-  self->woken.wait(lock, ready);
-  self->asleep.store(false);
+  const auto ready = [&] { return self->mailbox.load() != PoolWorker::kIdle || may_take_job(*self); };
+  // Whoever woke it for an offer that it came too late for has the next one soon, if calls are short.
+  while (!spin_until(ready)) self->sleep_unless(ready);
 }
 
 ThreadPool::Job* ThreadPool::State::take_job() {
@@ -141,7 +138,7 @@ void ThreadPool::State::run_worker(PoolWorker* self) {
     if ((mail & PoolWorker::kOffered) != 0) {
       if (!self->accept(mail)) continue;
       auto* task = reinterpret_cast<ParallelTask*>(mail & PoolWorker::kTaskMask);
-      self->cpu.store(current_cpu(), std::memory_order_relaxed);
+      PoolWorker::set(&self->cpu, current_cpu());
       task->participate(task->participant_of_worker(self->index));
       self->finish();
     } else if (mail == PoolWorker::kSummoned || self->summon()) {
@@ -217,18 +214,18 @@ bool ThreadPool::parallel_for(size_t count, size_t most, ParticipantTask task, v
   size_t first = outside ? 1 : 0;
   ParallelTask shared(count, participants, first, task, context, cancel);
   size_t helpers = std::min(participants - first, state.start_workers(participants - first));
-  std::bitset<kMaxThreads> asked;
+  std::bitset<kMaxThreads> asked, woken;
   const int cpu = current_cpu();
   for (size_t i = 0; i < helpers; ++i) {
     PoolWorker* worker = state.workers[i].load(std::memory_order_relaxed);
     if (worker == self || worker->spared() || !worker->offer(&shared)) continue;
     asked.set(i);
     worker->leave_cpu(cpu);
-    worker->wake();
+    woken.set(i, worker->wake());
   }
   shared.participate(outside ? 0 : self->index);
   for (size_t i = 0; i < helpers; ++i) {
-    if (asked.test(i)) state.workers[i].load(std::memory_order_relaxed)->join(&shared);
+    if (asked.test(i)) state.workers[i].load(std::memory_order_relaxed)->join(&shared, woken.test(i));
   }
   return !shared.stopped();
 }

@@ -237,19 +237,41 @@ QGEMM_TEST(a_forked_child_still_works) {
 #endif
 
 // A worker without a thread: whoever offers it a task takes the offer back.
-QGEMM_TEST(a_worker_that_comes_too_late_is_spared_for_some_calls) {
+bool offers_and_takes_back(PoolWorker* worker) {
+  alignas(64) static const char task[64] = {};
+  if (worker->spared()) return false;
+  EXPECT(worker->offer(task), "an idle worker refused an offer");
+  worker->join(task, worker->wake());
+  return true;
+}
+
+QGEMM_TEST(a_worker_that_wakes_too_late_is_spared_for_some_calls) {
   PoolWorker worker;
-  alignas(64) const char task[64] = {};
   const auto ask = [&] {
-    if (worker.spared()) return false;
-    EXPECT(worker.offer(task), "an idle worker refused an offer");
-    worker.join(task);
-    return true;
+    worker.rest = PoolWorker::kAsleep;
+    return offers_and_takes_back(&worker);
   };
   for (int i = 0; i < 4; ++i) EXPECT(ask(), "spared after %d offers that it missed", i);
   for (int round = 0; round < 2; ++round) {
     for (int i = 0; i < 16; ++i) EXPECT(!ask(), "asked again after %d calls", i);
     for (int i = 0; i < 2; ++i) EXPECT(ask(), "not asked twice before it is spared again");
+  }
+  worker.rest = PoolWorker::kAwake;
+  EXPECT(offers_and_takes_back(&worker), "spared while awake");
+}
+
+QGEMM_TEST(a_worker_that_is_awake_is_never_spared) {
+  PoolWorker worker;
+  for (int i = 0; i < 100; ++i) EXPECT(offers_and_takes_back(&worker), "spared after %d offers", i);
+}
+
+QGEMM_TEST(a_worker_is_woken_once) {
+  PoolWorker worker;
+  worker.rest = PoolWorker::kAsleep;
+  EXPECT(worker.wake(), "not woken");
+  for (int i = 0; i < 100; ++i) {
+    EXPECT(offers_and_takes_back(&worker), "spared on its way after %d offers", i);
+    EXPECT(!worker.wake(), "woken again");
   }
 }
 
