@@ -47,19 +47,21 @@ bool takes_many_rows(const Kernel<Fn>& kernel) {
   return kernel.mr == 24 && (kernel.features & (kAvx512Vnni | kAmxInt8)) == kAvx512Vnni;
 }
 
-/// How threads share rows: in multiples of `unit`, and no fewer than `least` each. A kernel that arranges rows anew for
-/// each call wants them to meet `columns` of weights.
+/// How threads share rows: in multiples of `unit`, and no fewer than `least` each, or `least_by_near_weights` where the
+/// weights are a small part of a cache of their own. A kernel that arranges rows anew for each call wants them to meet
+/// `columns` of weights.
 struct RowShares {
-  size_t unit, least, columns;
+  size_t unit, least, least_by_near_weights, columns;
 };
 
 /// For a call with m rows of depth k. Kernels that take few rows at a time, or any number, want no multiples of mr.
 template <typename Fn>
 RowShares row_shares(const Kernel<Fn>& kernel, size_t m, size_t k) {
   if (blocks_of(kernel) == Blocks::packed_rows) {
-    return m <= rows_for_window(k) ? RowShares{2, 16, 1024} : RowShares{32, 128, 384};
+    return m <= rows_for_window(k) ? RowShares{2, 16, 16, 1024} : RowShares{32, 128, 128, 384};
   }
-  return {takes_many_rows(kernel) ? 8 : kernel.mr, kernel.mr, 0};
+  if (takes_many_rows(kernel)) return {2, kernel.mr, 8, 0};
+  return {kernel.mr, kernel.mr, kernel.mr, 0};
 }
 
 /// GemmU8S8Args::scratch for a kernel that wants it: memory of this thread, which the next call gets again. Null for

@@ -132,7 +132,7 @@ class Int8Gemm {
   }
 
   const PackedWeights& w_;
-  const LinearEpilogue& epilogue_;
+  LinearEpilogue epilogue_;
   void* y_;
   WeightReading reading_;
   const Kernel<GemmU8S8Fn>& kernel_;
@@ -143,11 +143,26 @@ class Int8Gemm {
   bool few_rows_ask_;
 };
 
+// What runs on the pool holds what each block needs, so that helpers find it in one place (for_each_block).
 template <typename Gemm>
-Status run_shared(const Gemm& gemm, const PreparedRows& rows, const std::atomic<bool>* cancel) {
-  const bool whole =
-      for_each_block(gemm.tiling(), cancel, [&](const Block& block, size_t) { gemm.run(block, rows, block.row0); });
-  return whole ? Status::ok : Status::cancelled;
+struct SharedWork {
+  Gemm gemm;
+  const PreparedRows& rows;
+
+  void operator()(const Block& block, size_t) const { gemm.run(block, rows, block.row0); }
+};
+
+template <typename Gemm>
+struct PrivateWork {
+  Gemm gemm;
+  PrivateRows::Call rows;
+
+  void operator()(const Block& block, size_t participant) const { gemm.run(block, rows.of(block, participant), 0); }
+};
+
+template <typename Gemm>
+Status run_shared(const SharedWork<Gemm>& work, const std::atomic<bool>* cancel) {
+  return for_each_block(work.gemm.tiling(), cancel, work) ? Status::ok : Status::cancelled;
 }
 
 // Threads that share a block of rows each prepare all of it. Where that is so much that several threads had better do
@@ -157,15 +172,14 @@ bool worth_preparing_alone(const Tiling& tiling, size_t k) {
 }
 
 template <typename Gemm>
-Status run_private(const Gemm& gemm, const InputScheme& scheme, const Input& input, PrivateRows* rows) {
-  const Tiling& tiling = gemm.tiling();
+Status run_private(PrivateWork<Gemm>* work, const InputScheme& scheme, const Input& input, PrivateRows* rows) {
+  const Tiling& tiling = work->gemm.tiling();
   if (!worth_preparing_alone(tiling, scheme.k)) {
     const Status status = prepare_rows(scheme, input, tiling.m, false, true, rows->shared());
-    return status == Status::ok ? run_shared(gemm, *rows->shared(), nullptr) : status;
+    return status == Status::ok ? run_shared(SharedWork<Gemm>{work->gemm, *rows->shared()}, nullptr) : status;
   }
-  if (!rows->begin(scheme, input.x, tiling)) return Status::out_of_memory;
-  for_each_block(tiling, nullptr,
-                 [&](const Block& block, size_t participant) { gemm.run(block, rows->of(block, participant), 0); });
+  if (!rows->begin(scheme, input.x, tiling, &work->rows)) return Status::out_of_memory;
+  for_each_block(tiling, nullptr, *work);
   return Status::ok;
 }
 
@@ -175,8 +189,10 @@ Status gemm(const PackedWeights& weights, const PreparedRows& rows, const Linear
             const std::atomic<bool>* cancel) {
   if (rows.m == 0 || weights.n == 0) return Status::ok;
   const ScopedFpEnv fp_env;
-  return weights.scheme == Scheme::float32 ? run_shared(Float32Gemm(weights, rows.m, epilogue, y), rows, cancel)
-                                           : run_shared(Int8Gemm(weights, rows.m, epilogue, y), rows, cancel);
+  if (weights.scheme == Scheme::float32) {
+    return run_shared(SharedWork<Float32Gemm>{{weights, rows.m, epilogue, y}, rows}, cancel);
+  }
+  return run_shared(SharedWork<Int8Gemm>{{weights, rows.m, epilogue, y}, rows}, cancel);
 }
 
 Status gemm_from_input(const InputScheme& scheme, const Input& input, size_t m, const LinearOutput& output,
@@ -184,9 +200,12 @@ Status gemm_from_input(const InputScheme& scheme, const Input& input, size_t m, 
   const PackedWeights& weights = *output.weights;
   if (m == 0 || weights.n == 0) return Status::ok;
   const ScopedFpEnv fp_env;
-  return weights.scheme == Scheme::float32
-             ? run_private(Float32Gemm(weights, m, output.epilogue, output.y), scheme, input, rows)
-             : run_private(Int8Gemm(weights, m, output.epilogue, output.y), scheme, input, rows);
+  if (weights.scheme == Scheme::float32) {
+    PrivateWork<Float32Gemm> work{{weights, m, output.epilogue, output.y}, {}};
+    return run_private(&work, scheme, input, rows);
+  }
+  PrivateWork<Int8Gemm> work{{weights, m, output.epilogue, output.y}, {}};
+  return run_private(&work, scheme, input, rows);
 }
 
 }  // namespace qgemm

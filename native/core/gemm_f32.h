@@ -36,7 +36,7 @@ class Float32Gemm {
   }
 
   const PackedWeights& w_;
-  const LinearEpilogue& epilogue_;
+  LinearEpilogue epilogue_;
   void* y_;
   const Kernel<GemmF32Fn>& kernel_;
   Tiling tiling_;

@@ -38,7 +38,7 @@ struct PackedWeights {
   const int32_t* zero_points = nullptr;
   std::shared_ptr<void> owner;  // what keeps the arrays alive: a buffer of ours or a file mapping
   LargePairsCache large_pairs;  // int8 only, for kernels that add in 16 bits
-  ReuseDistance reuse;
+  alignas(64) ReuseDistance reuse;  // written by each call: no line that helpers read
 
   size_t padded_n() const { return round_up(n, kPanelColumns); }
   size_t padded_k() const { return scheme == Scheme::float32 ? k : round_up(k, kPaddedK); }

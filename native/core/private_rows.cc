@@ -7,14 +7,19 @@
 
 namespace qgemm {
 
-bool PrivateRows::begin(const InputScheme& scheme, const float* x, const Tiling& tiling) {
-  scheme_ = scheme;
-  x_ = x;
-  mr_ = tiling.mr;
-  ++call_;
-  const size_t participants = std::min(tiling.threads, tiling.tasks());
+bool PrivateRows::begin(const InputScheme& scheme, const float* x, const Tiling& tiling, Call* call) {
   size_t bytes;
-  if (!prepared_bytes(scheme, std::min(tiling.block_rows, tiling.m), mr_, &bytes)) return false;
+  if (!prepared_bytes(scheme, std::min(tiling.block_rows, tiling.m), tiling.mr, &bytes)) return false;
+  if (!reserve(std::min(tiling.threads, tiling.tasks()), bytes)) return false;
+  call->slots_ = slots_.get();
+  call->number_ = ++calls_;
+  call->scheme_ = scheme;
+  call->x_ = x;
+  call->mr_ = tiling.mr;
+  return true;
+}
+
+bool PrivateRows::reserve(size_t participants, size_t bytes) {
   if (participants <= count_ && bytes <= bytes_each_) return true;
   const size_t count = std::max(participants, count_), bytes_each = std::max(bytes, bytes_each_);
   count_ = bytes_each_ = 0;
@@ -28,9 +33,9 @@ bool PrivateRows::begin(const InputScheme& scheme, const float* x, const Tiling&
   return true;
 }
 
-const PreparedRows& PrivateRows::of(const Block& block, size_t participant) {
+const PreparedRows& PrivateRows::Call::of(const Block& block, size_t participant) const {
   Slot& slot = slots_[participant];
-  if (slot.call == call_ && slot.row0 == block.row0) return slot.rows;
+  if (slot.call == number_ && slot.row0 == block.row0) return slot.rows;
   const size_t rows = block.row1 - block.row0;
   Input input;
   input.x = x_ + block.row0 * scheme_.k;
@@ -40,7 +45,7 @@ const PreparedRows& PrivateRows::of(const Block& block, size_t participant) {
   } else {
     static_cast<void>(prepare_rows(scheme_, input, rows, false, false, &slot.rows));
   }
-  slot.call = call_;
+  slot.call = number_;
   slot.row0 = block.row0;
   return slot.rows;
 }

@@ -14,12 +14,26 @@ namespace qgemm {
 ///
 /// Kept by the thread that multiplies, from call to call: a participant finds its memory in its own cache.
 class PrivateRows {
- public:
-  /// Before a multiplication of x[m, K]. False when there is not enough memory.
-  [[nodiscard]] bool begin(const InputScheme& scheme, const float* x, const Tiling& tiling);
+  struct Slot;
 
-  /// The rows of a block, prepared now unless this participant has them. Their row 0 is the block's.
-  const PreparedRows& of(const Block& block, size_t participant);
+ public:
+  /// The rows of one multiplication.
+  class Call {
+   public:
+    /// The rows of a block, prepared now unless this participant has them. Their row 0 is the block's.
+    const PreparedRows& of(const Block& block, size_t participant) const;
+
+   private:
+    friend class PrivateRows;
+    Slot* slots_ = nullptr;
+    uint64_t number_ = 0;
+    InputScheme scheme_;
+    const float* x_ = nullptr;
+    size_t mr_ = 0;
+  };
+
+  /// Before a multiplication of x[m, K]. False when there is not enough memory.
+  [[nodiscard]] bool begin(const InputScheme& scheme, const float* x, const Tiling& tiling, Call* call);
 
   /// For rows that are prepared once, for all participants.
   PreparedRows* shared() { return &shared_; }
@@ -34,13 +48,12 @@ class PrivateRows {
     PreparedRows rows;
   };
 
+  bool reserve(size_t participants, size_t bytes);
+
   PreparedRows shared_;
   std::unique_ptr<Slot[]> slots_;
   size_t count_ = 0, bytes_each_ = 0;
-  uint64_t call_ = 0;
-  InputScheme scheme_;
-  const float* x_ = nullptr;
-  size_t mr_ = 0;
+  uint64_t calls_ = 0;
 };
 
 }  // namespace qgemm

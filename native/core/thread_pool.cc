@@ -136,9 +136,11 @@ void ThreadPool::State::run_worker(PoolWorker* self) {
     wait_for_work(self);
     uintptr_t mail = self->mailbox.load();
     if ((mail & PoolWorker::kOffered) != 0) {
-      if (!self->accept(mail)) continue;
       auto* task = reinterpret_cast<ParallelTask*>(mail & PoolWorker::kTaskMask);
+      task->ask_for_task(self->index);
+      if (!self->accept(mail)) continue;
       PoolWorker::set(&self->cpu, current_cpu());
+      task->ask_for_work();
       task->participate(task->participant_of_worker(self->index));
       self->finish();
     } else if (mail == PoolWorker::kSummoned || self->summon()) {
@@ -191,11 +193,11 @@ bool ThreadPool::parallel_for(size_t count, void (*task)(void* context, size_t i
         const Plain& call = *static_cast<const Plain*>(opaque);
         call.task(call.context, index);
       },
-      &plain, cancel);
+      &plain, cancel, {});
 }
 
 bool ThreadPool::parallel_for(size_t count, size_t most, ParticipantTask task, void* context,
-                              const std::atomic<bool>* cancel) {
+                              const std::atomic<bool>* cancel, const ReadFirst& read_first) {
   ScopedFpEnv fp_env;
   size_t participants = std::min({count, most, num_threads()});
   if (participants <= 1 || count > UINT32_MAX) {
@@ -212,7 +214,7 @@ bool ThreadPool::parallel_for(size_t count, size_t most, ParticipantTask task, v
   // unless the caller is none of the first.
   const bool outside = self == nullptr || self->index >= participants;
   size_t first = outside ? 1 : 0;
-  ParallelTask shared(count, participants, first, task, context, cancel);
+  ParallelTask shared(count, participants, first, {task, context, read_first.data, read_first.bytes}, cancel);
   size_t helpers = std::min(participants - first, state.start_workers(participants - first));
   std::bitset<kMaxThreads> asked, woken;
   const int cpu = current_cpu();

@@ -29,8 +29,13 @@ class ThreadPool {
   /// The same with at most `most` participants, and tasks that learn which of them they are: p < most, and no two tasks
   /// run at one time under one p.
   using ParticipantTask = void (*)(void* context, size_t index, size_t p);
-  bool parallel_for(size_t count, size_t most, ParticipantTask task, void* context,
-                    const std::atomic<bool>* cancel = nullptr);
+  /// What tasks read first, besides 64 bytes at `context`: helpers ask for all of it at once.
+  struct ReadFirst {
+    const void* data = nullptr;
+    size_t bytes = 0;
+  };
+  bool parallel_for(size_t count, size_t most, ParticipantTask task, void* context, const std::atomic<bool>* cancel,
+                    const ReadFirst& read_first);
 
   /// A piece of asynchronous work. `run` is called once, on a pool thread; the job may be freed from inside it.
   struct Job {

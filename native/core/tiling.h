@@ -85,6 +85,14 @@ inline size_t bytes_of_rows(const TilingRequest& r, size_t l2) {
   return r.weights_bytes > 16 * l2 ? l2 / 16 * 9 : l2 / 2;
 }
 
+/// Each thread gets rows of its own where that does not make it wait for weights: they lie in its cache, or enough rows
+/// use each of them. Threads that have columns of their own all read the same rows instead, prepare all of them, and
+/// store to lines that others store to as well.
+inline size_t rows_worth_a_thread(const TilingRequest& r, const RowShares& shares, size_t l2) {
+  if (r.weights_bytes <= l2 / 4) return shares.least_by_near_weights;
+  return r.weights_bytes <= l2 ? shares.least : std::max(shares.least, size_t{32});
+}
+
 /// Whether all of it is too little to hand out, reading the weights included. Of such calls, the divisions of
 /// make_tiling would take some percent.
 inline bool is_one_task(const TilingRequest& r, size_t work_per_row) {
@@ -96,7 +104,7 @@ inline Tiling make_tiling(const TilingRequest& r) {
   const size_t l2 = cpu_caches().l2 != 0 ? cpu_caches().l2 : size_t{1} << 20;
   const size_t threads = ThreadPool::instance().num_threads();
   const size_t work_per_row = std::max(r.n * std::max(r.k, size_t{1}), size_t{1});
-  const RowShares shares = r.rows.unit != 0 ? r.rows : RowShares{r.mr, r.mr, 0};
+  const RowShares shares = r.rows.unit != 0 ? r.rows : RowShares{r.mr, r.mr, r.mr, 0};
   Tiling tiling = {r.m, r.n, r.mr, r.nr, threads, 0, 0, 0, 0, false};
   if (is_one_task(r, work_per_row)) {
     tiling.block_rows = r.m;
@@ -111,10 +119,8 @@ inline Tiling make_tiling(const TilingRequest& r) {
 
   const size_t rows_in_cache = std::max(bytes_of_rows(r, l2) / std::max(r.row_bytes, size_t{1}),
                                         r.blocks == Blocks::packed_rows ? r.mr : size_t{128});
-  // Each thread gets rows of its own where that does not make it wait for weights: they lie in its cache, or enough
-  // rows use each of them. Threads that have columns of their own all read the same rows instead.
-  const size_t rows_per_thread = std::max(r.weights_bytes <= l2 ? shares.least : std::max(shares.least, size_t{32}),
-                                          (min_task(r) + work_per_row - 1) / work_per_row);
+  const size_t rows_per_thread =
+      std::max(rows_worth_a_thread(r, shares, l2), (min_task(r) + work_per_row - 1) / work_per_row);
   // Blocks of equal size: a small last one would leave a thread idle.
   const size_t blocks =
       std::max({(r.m + rows_in_cache - 1) / rows_in_cache, std::min(threads, r.m / rows_per_thread), size_t{1}});
@@ -134,7 +140,8 @@ inline Tiling make_tiling(const TilingRequest& r) {
   return tiling;
 }
 
-/// Calls run(block, participant) for every block, on the pool. False when cancelled.
+/// Calls run(block, participant) for every block, on the pool. False when cancelled. Helpers have all of `run` brought
+/// to their cache at once: what it holds itself, and does not refer to, they need not wait for.
 template <typename RunFn>
 bool for_each_block(const Tiling& tiling, const std::atomic<bool>* cancel, const RunFn& run) {
   struct Context {
@@ -150,7 +157,7 @@ bool for_each_block(const Tiling& tiling, const std::atomic<bool>* cancel, const
     task(&context, 0, 0);
     return true;
   }
-  return ThreadPool::instance().parallel_for(tiling.tasks(), tiling.threads, task, &context, cancel);
+  return ThreadPool::instance().parallel_for(tiling.tasks(), tiling.threads, task, &context, cancel, {&run, sizeof run});
 }
 
 /// Rows of the next tile of `left`. A tile of one or two rows takes as long as one of twice as many: its sums are too

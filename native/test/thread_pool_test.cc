@@ -108,7 +108,7 @@ QGEMM_TEST(participants_are_alone_under_their_number) {
       --c.inside[p];
       ++c.ran;
     };
-    for (int round = 0; round < 100; ++round) pool().parallel_for(50, most, task, &context);
+    for (int round = 0; round < 100; ++round) pool().parallel_for(50, most, task, &context, nullptr, {});
     EXPECT(context.bad == 0 && context.ran == 5000, "most=%zu: %d of 5000 ran, %d wrong", most, context.ran.load(),
            context.bad.load());
   }

@@ -48,11 +48,27 @@ QGEMM_TEST(threads_get_equal_shares_of_rows) {
   // A call takes 24 rows, of which any eight will do.
   ThreadPool::instance().set_num_threads(2);
   for (const size_t m : {64, 128, 512}) {
-    const Tiling t = make_tiling({m, 768, 768, 24, 64, 768, 768 * 768, Blocks::none, {8, 24, 0}});
+    const Tiling t = make_tiling({m, 768, 768, 24, 64, 768, 768 * 768, Blocks::none, {2, 24, 8, 0}});
     EXPECT(t.row_blocks % 2 == 0 && m % t.block_rows == 0, "%zu rows in %zu blocks of %zu", m, t.row_blocks,
            t.block_rows);
     EXPECT(t.mr == 24, "a call takes %zu rows", t.mr);
   }
+}
+
+QGEMM_TEST(threads_share_few_rows_where_weights_are_near) {
+  ThreadPool::instance().set_num_threads(2);
+  const auto shared = [](size_t m, size_t n, size_t k) {
+    return make_tiling({m, n, k, 24, 64, k, n * k, Blocks::none, {2, 24, 8, 0}});
+  };
+  const size_t l2 = cpu_caches().l2 != 0 ? cpu_caches().l2 : size_t{1} << 20;
+  for (const size_t m : {16, 20, 24, 46}) {
+    const Tiling near = shared(m, 256, l2 / 4 / 256);
+    EXPECT(near.row_blocks == 2, "%zu rows are in %zu blocks by near weights", m, near.row_blocks);
+    EXPECT(near.block_rows * 2 - m < 4, "%zu rows in blocks of %zu", m, near.block_rows);
+    const Tiling farther = shared(m, 256, l2 / 4 / 256 + 4);
+    EXPECT(farther.row_blocks == 1, "%zu rows are in %zu blocks by weights farther away", m, farther.row_blocks);
+  }
+  EXPECT(shared(15, 384, 384).row_blocks == 1, "fifteen rows are shared");
 }
 
 // A kernel that takes blocks: the matrix unit's, with its register tile of 32 x 32.
@@ -104,7 +120,7 @@ QGEMM_TEST(the_matrix_unit_shares_what_takes_longer_than_sharing) {
 
 // A kernel that arranges up to 512 rows.
 Tiling packed(size_t threads, size_t m, size_t n, size_t k) {
-  const RowShares row_shares = m <= rows_for_window(k) ? RowShares{2, 16, 1024} : RowShares{32, 128, 384};
+  const RowShares row_shares = m <= rows_for_window(k) ? RowShares{2, 16, 16, 1024} : RowShares{32, 128, 128, 384};
   ThreadPool::instance().set_num_threads(threads);
   return make_tiling({m, n, k, 512, 32, k, n * k, Blocks::packed_rows, row_shares});
 }
