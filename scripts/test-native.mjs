@@ -1,5 +1,5 @@
 // Builds the native tests with CMake into build-native/<preset> and runs ctest.
-//   node scripts/test-native.mjs [--preset release|asan|fuzz|arm64-qemu] [arguments of ctest]
+//   node scripts/test-native.mjs [--preset release|asan|tsan|fuzz|arm64-qemu] [arguments of ctest]
 import { availableParallelism } from 'node:os';
 import { found, need, run } from './tools.mjs';
 
