@@ -36,8 +36,8 @@ struct PackedWeights {
   const float* scales = nullptr;
   const int32_t* column_sums = nullptr;
   const int32_t* zero_points = nullptr;
-  std::shared_ptr<void> owner;  // what keeps the arrays alive: a buffer of ours or a file mapping
-  LargePairsCache large_pairs;  // int8 only, for kernels that add in 16 bits
+  std::shared_ptr<void> owner;      // what keeps the arrays alive: a buffer of ours or a file mapping
+  LargePairsCache large_pairs;      // int8 only, for kernels that add in 16 bits
   alignas(64) ReuseDistance reuse;  // written by each call: no line that helpers read
 
   size_t padded_n() const { return round_up(n, kPanelColumns); }

@@ -58,7 +58,7 @@ struct alignas(64) PoolWorker {
   size_t index = 0;
   std::atomic<int> cpu{-1};  // where it last ran; -1 unknown, or just told to leave
   std::atomic<long> thread_id{0};
-  std::atomic<bool> kept_off{false};
+  std::atomic<int> kept_off{-1};  // the CPU that it may not use
 
   // Callers' own; they may disagree by one.
   alignas(64) std::atomic<bool> was_busy{false};  // when it was last offered something
@@ -83,17 +83,22 @@ struct alignas(64) PoolWorker {
     return mailbox.compare_exchange_strong(expected, kSummoned);
   }
 
-  /// Called by who offers a task, from its own CPU: two threads on one CPU are slower than one.
+  /// Called by who offers a task, from its own CPU, before the worker is woken: two threads on one CPU are slower than
+  /// one. A thread that sleeps may be woken on its waker's CPU wherever it was before, and is then moved away some
+  /// milliseconds later, or after a thousand calls.
   void leave_cpu(int callers_cpu) {
-    if (callers_cpu < 0 || cpu.load(std::memory_order_relaxed) != callers_cpu) return;
+    if (callers_cpu < 0) return;
+    const bool sleeps = rest.load(std::memory_order_relaxed) == kAsleep;
+    const std::atomic<int>& where = sleeps ? kept_off : cpu;
+    if ((where.load(std::memory_order_relaxed) == callers_cpu) == sleeps) return;
     cpu.store(-1, std::memory_order_relaxed);
     keep_off_cpu(thread_id.load(std::memory_order_relaxed), callers_cpu);
-    kept_off.store(true, std::memory_order_relaxed);
+    kept_off.store(callers_cpu, std::memory_order_relaxed);
   }
 
   /// The worker's own side, before work that has no caller beside it.
   void run_anywhere() {
-    if (kept_off.exchange(false, std::memory_order_relaxed)) allow_all_cpus();
+    if (kept_off.exchange(-1, std::memory_order_relaxed) != -1) allow_all_cpus();
   }
 
   /// After something was put into the mailbox. Whether it was asleep and nobody else wakes it.

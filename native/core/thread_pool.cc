@@ -187,13 +187,12 @@ bool ThreadPool::parallel_for(size_t count, void (*task)(void* context, size_t i
     void (*task)(void* context, size_t index);
     void* context;
   } plain = {task, context};
-  return parallel_for(
-      count, kMaxThreads,
-      [](void* opaque, size_t index, size_t) {
-        const Plain& call = *static_cast<const Plain*>(opaque);
-        call.task(call.context, index);
-      },
-      &plain, cancel, {});
+  return parallel_for(count, kMaxThreads,
+                      [](void* opaque, size_t index, size_t) {
+                        const Plain& call = *static_cast<const Plain*>(opaque);
+                        call.task(call.context, index);
+                      },
+                      &plain, cancel, {});
 }
 
 bool ThreadPool::parallel_for(size_t count, size_t most, ParticipantTask task, void* context,

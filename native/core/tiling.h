@@ -157,7 +157,8 @@ bool for_each_block(const Tiling& tiling, const std::atomic<bool>* cancel, const
     task(&context, 0, 0);
     return true;
   }
-  return ThreadPool::instance().parallel_for(tiling.tasks(), tiling.threads, task, &context, cancel, {&run, sizeof run});
+  return ThreadPool::instance().parallel_for(tiling.tasks(), tiling.threads, task, &context, cancel,
+                                             {&run, sizeof run});
 }
 
 /// Rows of the next tile of `left`. A tile of one or two rows takes as long as one of twice as many: its sums are too
