@@ -8,13 +8,14 @@
 #include <thread>
 
 #include "core/fp_env.h"
+#include "core/job_queue.h"
 #include "core/parallel_task.h"
 #include "core/pool_worker.h"
+#include "core/scoped_signal_block.h"
 #include "core/thread_count.h"
 
 #if !defined(_WIN32)
 #include <pthread.h>
-#include <signal.h>
 #endif
 
 namespace qgemm {
@@ -23,36 +24,6 @@ namespace {
 
 /// The pool thread that this thread is, or null.
 thread_local PoolWorker* current_worker = nullptr;
-
-#if !defined(_WIN32)
-/// While alive, no signal is delivered to this thread; a thread started meanwhile inherits that, so the host's handlers
-/// never run on ours.
-class ScopedSignalBlock {
- public:
-  ScopedSignalBlock() {
-    sigset_t all;
-    sigfillset(&all);
-    // What the thread itself raises must reach its handler (a crash reporter's, an emulator's): blocked, it would kill.
-    for (const int own : {SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV}) sigdelset(&all, own);
-    set_mask(all, &saved_);
-  }
-  ~ScopedSignalBlock() { set_mask(saved_, nullptr); }
-
- private:
-  static void set_mask(const sigset_t& mask, sigset_t* previous) {
-#if defined(__linux__)
-    // The same as pthread_sigmask here, whose newest symbol version would tie the binary to glibc 2.32.
-    sigprocmask(SIG_SETMASK, &mask, previous);
-#else
-    pthread_sigmask(SIG_SETMASK, &mask, previous);
-#endif
-  }
-
-  sigset_t saved_;
-};
-#else
-class ScopedSignalBlock {};
-#endif
 
 }  // namespace
 
@@ -64,17 +35,13 @@ struct ThreadPool::State {
   std::mutex start_mutex;
   std::chrono::steady_clock::time_point next_start_attempt{};
 
-  std::mutex queue_mutex;
-  Job* first_job = nullptr;
-  Job* last_job = nullptr;
-  std::atomic<size_t> queued{0};
+  JobQueue jobs;
 
   size_t start_workers(size_t wanted);
   bool start_worker(size_t index);
   void run_worker(PoolWorker* self);
-  bool may_take_job(const PoolWorker& worker) const { return queued.load() > 0 && worker.index < num_threads.load(); }
+  bool may_take_job(const PoolWorker& worker) const { return !jobs.empty() && worker.index < num_threads.load(); }
   void wait_for_work(PoolWorker* self);
-  Job* take_job();
 };
 
 bool ThreadPool::State::start_worker(size_t index) {
@@ -118,16 +85,6 @@ void ThreadPool::State::wait_for_work(PoolWorker* self) {
   while (!spin_until(ready)) self->sleep_unless(ready);
 }
 
-ThreadPool::Job* ThreadPool::State::take_job() {
-  std::lock_guard<std::mutex> lock(queue_mutex);
-  Job* job = first_job;
-  if (job == nullptr) return nullptr;
-  first_job = job->next;
-  if (first_job == nullptr) last_job = nullptr;
-  queued.fetch_sub(1);
-  return job;
-}
-
 void ThreadPool::State::run_worker(PoolWorker* self) {
   ScopedFpEnv fp_env;
   current_worker = self;
@@ -145,7 +102,7 @@ void ThreadPool::State::run_worker(PoolWorker* self) {
       self->finish();
     } else if (mail == PoolWorker::kSummoned || self->summon()) {
       self->run_anywhere();
-      if (Job* job = take_job()) job->run(job);
+      if (Job* job = jobs.take()) job->run(job);
       self->mailbox.store(PoolWorker::kIdle);
     }
   }
@@ -216,11 +173,15 @@ bool ThreadPool::parallel_for(size_t count, size_t most, ParticipantTask task, v
   ParallelTask shared(count, participants, first, {task, context, read_first.data, read_first.bytes}, cancel);
   size_t helpers = std::min(participants - first, state.start_workers(participants - first));
   std::bitset<kMaxThreads> asked, woken;
-  const int cpu = current_cpu();
   for (size_t i = 0; i < helpers; ++i) {
     PoolWorker* worker = state.workers[i].load(std::memory_order_relaxed);
-    if (worker == self || worker->spared() || !worker->offer(&shared)) continue;
-    asked.set(i);
+    asked.set(i, worker != self && !worker->spared() && worker->offer(&shared));
+  }
+  // Those that are awake have begun; waking takes microseconds.
+  const int cpu = current_cpu();
+  for (size_t i = 0; i < helpers; ++i) {
+    if (!asked.test(i)) continue;
+    PoolWorker* worker = state.workers[i].load(std::memory_order_relaxed);
     worker->leave_cpu(cpu);
     woken.set(i, worker->wake());
   }
@@ -234,13 +195,7 @@ bool ThreadPool::parallel_for(size_t count, size_t most, ParticipantTask task, v
 bool ThreadPool::submit(Job* job) {
   State& state = *state_;
   if (state.start_workers(1) == 0) return false;
-  {
-    std::lock_guard<std::mutex> lock(state.queue_mutex);
-    job->next = nullptr;
-    (state.last_job == nullptr ? state.first_job : state.last_job->next) = job;
-    state.last_job = job;
-    state.queued.fetch_add(1);
-  }
+  state.jobs.push(job);
   // From the last worker down: callers from outside ask the first ones.
   size_t threads = num_threads();
   for (size_t i = std::min(threads, state.started.load()); i-- > 0;) {
@@ -255,18 +210,6 @@ bool ThreadPool::submit(Job* job) {
   return true;
 }
 
-bool ThreadPool::withdraw(Job* job) {
-  State& state = *state_;
-  std::lock_guard<std::mutex> lock(state.queue_mutex);
-  Job* previous = nullptr;
-  for (Job* at = state.first_job; at != nullptr; previous = at, at = at->next) {
-    if (at != job) continue;
-    (previous == nullptr ? state.first_job : previous->next) = job->next;
-    if (state.last_job == job) state.last_job = previous;
-    state.queued.fetch_sub(1);
-    return true;
-  }
-  return false;
-}
+bool ThreadPool::withdraw(Job* job) { return state_->jobs.withdraw(job); }
 
 }  // namespace qgemm

@@ -2,6 +2,8 @@
 #include <atomic>
 #include <cstddef>
 
+#include "core/job_queue.h"
+
 namespace qgemm {
 
 /// The library's own threads: never libuv's, whose few threads serve everybody's file system and name look-ups.
@@ -37,11 +39,7 @@ class ThreadPool {
   bool parallel_for(size_t count, size_t most, ParticipantTask task, void* context, const std::atomic<bool>* cancel,
                     const ReadFirst& read_first);
 
-  /// A piece of asynchronous work. `run` is called once, on a pool thread; the job may be freed from inside it.
-  struct Job {
-    void (*run)(Job* job) = nullptr;
-    Job* next = nullptr;
-  };
+  using Job = PoolJob;
 
   /// Queues a job. False when no thread can be had: the caller then runs it itself. A job that calls parallel_for takes
   /// the place of the caller there, so at most num_threads() pool threads compute at one time.
