@@ -9,13 +9,16 @@ namespace {
 // show.
 constexpr size_t kNotCounted = 32768;
 
-std::atomic<uint64_t> all_read{0};
+// Each call writes it: what lay on the same cache line would leave the caches of all other cores.
+struct alignas(64) Counter {
+  std::atomic<uint64_t> bytes{0};
+} all_read;
 
 }  // namespace
 
 size_t ReuseDistance::read(size_t bytes) const {
   if (bytes <= kNotCounted) return bytes;
-  const uint64_t now = all_read.fetch_add(bytes, std::memory_order_relaxed) + bytes;
+  const uint64_t now = all_read.bytes.fetch_add(bytes, std::memory_order_relaxed) + bytes;
   const uint64_t before = read_at_.load(std::memory_order_relaxed);
   read_at_.store(now, std::memory_order_relaxed);
   // Another thread may have read them after this one has counted.
