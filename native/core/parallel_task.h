@@ -50,19 +50,22 @@ class alignas(64) ParallelTask {
   }
 
   /// Works until no index is left to take, or the task is cancelled. Any thread may come as any participant, one at a
-  /// time.
-  void participate(size_t participant) {
+  /// time. Returns how many indices it had.
+  size_t participate(size_t participant) {
+    size_t done = 0;
     for (size_t step = 0; step < participants_; ++step) {
       Range& range = range_of((participant + step) % participants_);
       size_t index;
       while (step == 0 ? take_first(&range, &index) : take_last(&range, &index)) {
         if (cancel_ != nullptr && cancel_->load(std::memory_order_relaxed)) {
           stopped_.store(true, std::memory_order_relaxed);
-          return;
+          return done;
         }
         work_.run(work_.context, index, participant);
+        ++done;
       }
     }
+    return done;
   }
 
   /// Whether some index was left out because of `cancel`. Valid when all participants have returned.

@@ -1,43 +1,14 @@
 #pragma once
 #include <atomic>
-#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
-#if defined(_MSC_VER)
-#include <intrin.h>
-#endif
 
 #include "core/cpu_affinity.h"
+#include "core/spin.h"
+#include "core/waking_pays.h"
 
 namespace qgemm {
-
-/// How long a thread looks for work, or waits for others, before it sleeps. Longer would steal a busy neighbour's time.
-constexpr std::chrono::microseconds kSpinTime{20};
-
-inline void cpu_relax() {
-#if defined(_MSC_VER) && (defined(_M_X64) || defined(_M_IX86))
-  _mm_pause();
-#elif defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__) && !defined(_MSC_VER)
-  __asm__ __volatile__("isb");
-#endif
-}
-
-/// Spins until `ready()` or kSpinTime is over. Whether it became ready.
-template <typename Ready>
-bool spin_until(Ready ready) {
-  if (ready()) return true;
-  auto deadline = std::chrono::steady_clock::now() + kSpinTime;
-  do {
-    for (int i = 0; i < 16; ++i) {
-      cpu_relax();
-      if (ready()) return true;
-    }
-  } while (std::chrono::steady_clock::now() < deadline);
-  return false;
-}
 
 /// What others see of one pool thread: a mailbox of one word. Never freed, so that anybody may look at it at any time.
 ///
@@ -61,9 +32,8 @@ struct alignas(64) PoolWorker {
   std::atomic<int> kept_off{-1};  // the CPU that it may not use
 
   // Callers' own; they may disagree by one.
-  alignas(64) std::atomic<bool> was_busy{false};  // when it was last offered something
-  std::atomic<uint32_t> late{0};                  // wakes in a row for an offer that was taken back
-  std::atomic<uint32_t> to_spare{0};              // calls that do not wake it
+  alignas(64) WakingPays waking_pays;
+  std::atomic<bool> was_busy{false};  // when it was last offered something
 
   alignas(64) std::mutex mutex;
   std::condition_variable woken;
@@ -88,9 +58,9 @@ struct alignas(64) PoolWorker {
   /// milliseconds later, or after a thousand calls.
   void leave_cpu(int callers_cpu) {
     if (callers_cpu < 0) return;
-    const bool sleeps = rest.load(std::memory_order_relaxed) == kAsleep;
-    const std::atomic<int>& where = sleeps ? kept_off : cpu;
-    if ((where.load(std::memory_order_relaxed) == callers_cpu) == sleeps) return;
+    const bool asleep = sleeps();
+    const std::atomic<int>& where = asleep ? kept_off : cpu;
+    if ((where.load(std::memory_order_relaxed) == callers_cpu) == asleep) return;
     cpu.store(-1, std::memory_order_relaxed);
     keep_off_cpu(thread_id.load(std::memory_order_relaxed), callers_cpu);
     kept_off.store(callers_cpu, std::memory_order_relaxed);
@@ -119,42 +89,26 @@ struct alignas(64) PoolWorker {
     rest.store(kAwake);
   }
 
-  /// Takes the offer of `task` back or waits until its run is over. Afterwards this worker does not touch it any more.
-  /// `woke`: the offer was what woke it.
-  void join(const void* task, bool woke) {
+  /// Takes the offer of `task` back, or waits until its run is over: then true. Afterwards this worker does not touch
+  /// it any more.
+  bool join(const void* task) {
     uintptr_t offered = reinterpret_cast<uintptr_t>(task) | kOffered;
     if (mailbox.load(std::memory_order_relaxed) == offered && mailbox.compare_exchange_strong(offered, kIdle)) {
-      if (woke) came_too_late();
-      return;
+      return false;
     }
-    set(&late, 0u);
     uintptr_t running = reinterpret_cast<uintptr_t>(task) | kRunning;
-    if (spin_until([&] { return mailbox.load(std::memory_order_acquire) != running; })) return;
+    if (spin_until([&] { return mailbox.load(std::memory_order_acquire) != running; })) return true;
     std::unique_lock<std::mutex> lock(mutex);
     uintptr_t expected = running;
-    if (!mailbox.compare_exchange_strong(expected, running | kAwaited)) return;
+    if (!mailbox.compare_exchange_strong(expected, running | kAwaited)) return true;
     finished.wait(lock, [&] { return mailbox.load(std::memory_order_acquire) != (running | kAwaited); });
-  }
-
-  /// Whether to let this worker sleep for once: where it came too late some times in a row, its core is busy or calls
-  /// are too short and too rare for it, and waking it costs the caller microseconds.
-  bool spared() {
-    if (rest.load(std::memory_order_relaxed) != kAsleep) return false;
-    const uint32_t calls = to_spare.load(std::memory_order_relaxed);
-    if (calls == 0) return false;
-    to_spare.store(calls - 1, std::memory_order_relaxed);
     return true;
   }
 
+  bool sleeps() const { return rest.load(std::memory_order_relaxed) == kAsleep; }
+
   /// The worker's own side of an offer: true when it may run the task; `finish` must follow.
   bool accept(uintptr_t mail) { return mailbox.compare_exchange_strong(mail, (mail & kTaskMask) | kRunning); }
-
-  void came_too_late() {
-    constexpr uint32_t kPatience = 4, kSparedCalls = 16;
-    if (late.fetch_add(1, std::memory_order_relaxed) + 1 < kPatience) return;
-    late.store(kPatience - 2, std::memory_order_relaxed);  // then two more
-    to_spare.store(kSparedCalls, std::memory_order_relaxed);
-  }
 
   void finish() {
     if ((mailbox.exchange(kIdle) & kAwaited) == 0) return;

@@ -1,15 +1,16 @@
 #include "core/thread_pool.h"
 
 #include <algorithm>
-#include <bitset>
 #include <cstdlib>
 #include <new>
 #include <system_error>
 #include <thread>
 
+#include "core/crew.h"
 #include "core/fp_env.h"
 #include "core/job_queue.h"
 #include "core/parallel_task.h"
+#include "core/patience.h"
 #include "core/pool_worker.h"
 #include "core/scoped_signal_block.h"
 #include "core/thread_count.h"
@@ -41,7 +42,7 @@ struct ThreadPool::State {
   bool start_worker(size_t index);
   void run_worker(PoolWorker* self);
   bool may_take_job(const PoolWorker& worker) const { return !jobs.empty() && worker.index < num_threads.load(); }
-  void wait_for_work(PoolWorker* self);
+  Clock::time_point wait_for_work(PoolWorker* self, Clock::time_point since, Patience* patience);
 };
 
 bool ThreadPool::State::start_worker(size_t index) {
@@ -79,18 +80,31 @@ size_t ThreadPool::State::start_workers(size_t wanted) {
   return have;
 }
 
-void ThreadPool::State::wait_for_work(PoolWorker* self) {
+/// Returns when the work came, as far as the clock was looked at.
+Clock::time_point ThreadPool::State::wait_for_work(PoolWorker* self, Clock::time_point since, Patience* patience) {
   const auto ready = [&] { return self->mailbox.load() != PoolWorker::kIdle || may_take_job(*self); };
   // Whoever woke it for an offer that it came too late for has the next one soon, if calls are short.
-  while (!spin_until(ready)) self->sleep_unless(ready);
+  Clock::time_point now = since;
+  while (!spin_until(ready, since + patience->now(), &now)) {
+    patience->gave_up();
+    self->sleep_unless(ready);
+    now = Clock::now();
+    patience->work_came(now - since);
+    if (ready()) return now;
+    since = now;
+  }
+  patience->work_came(now - since);
+  return now;
 }
 
 void ThreadPool::State::run_worker(PoolWorker* self) {
   ScopedFpEnv fp_env;
   current_worker = self;
   self->thread_id.store(current_thread_id(), std::memory_order_relaxed);
+  Patience patience;
+  Clock::time_point idle_since = Clock::now();
   while (true) {
-    wait_for_work(self);
+    const Clock::time_point begun = wait_for_work(self, idle_since, &patience);
     uintptr_t mail = self->mailbox.load();
     if ((mail & PoolWorker::kOffered) != 0) {
       auto* task = reinterpret_cast<ParallelTask*>(mail & PoolWorker::kTaskMask);
@@ -98,12 +112,16 @@ void ThreadPool::State::run_worker(PoolWorker* self) {
       if (!self->accept(mail)) continue;
       PoolWorker::set(&self->cpu, current_cpu());
       task->ask_for_work();
-      task->participate(task->participant_of_worker(self->index));
+      const bool came_in_time = task->participate(task->participant_of_worker(self->index)) != 0;
       self->finish();
+      const Clock::time_point end = Clock::now();
+      if (came_in_time) patience.work_took(end - begun);
+      idle_since = end;
     } else if (mail == PoolWorker::kSummoned || self->summon()) {
       self->run_anywhere();
       if (Job* job = jobs.take()) job->run(job);
       self->mailbox.store(PoolWorker::kIdle);
+      idle_since = Clock::now();
     }
   }
 }
@@ -153,7 +171,7 @@ bool ThreadPool::parallel_for(size_t count, void (*task)(void* context, size_t i
 }
 
 bool ThreadPool::parallel_for(size_t count, size_t most, ParticipantTask task, void* context,
-                              const std::atomic<bool>* cancel, const ReadFirst& read_first) {
+                              const std::atomic<bool>* cancel, const Hints& hints) {
   ScopedFpEnv fp_env;
   size_t participants = std::min({count, most, num_threads()});
   if (participants <= 1 || count > UINT32_MAX) {
@@ -170,25 +188,12 @@ bool ThreadPool::parallel_for(size_t count, size_t most, ParticipantTask task, v
   // unless the caller is none of the first.
   const bool outside = self == nullptr || self->index >= participants;
   size_t first = outside ? 1 : 0;
-  ParallelTask shared(count, participants, first, {task, context, read_first.data, read_first.bytes}, cancel);
+  ParallelTask shared(count, participants, first, {task, context, hints.read_first, hints.read_first_bytes}, cancel);
   size_t helpers = std::min(participants - first, state.start_workers(participants - first));
-  std::bitset<kMaxThreads> asked, woken;
-  for (size_t i = 0; i < helpers; ++i) {
-    PoolWorker* worker = state.workers[i].load(std::memory_order_relaxed);
-    asked.set(i, worker != self && !worker->spared() && worker->offer(&shared));
-  }
-  // Those that are awake have begun; waking takes microseconds.
-  const int cpu = current_cpu();
-  for (size_t i = 0; i < helpers; ++i) {
-    if (!asked.test(i)) continue;
-    PoolWorker* worker = state.workers[i].load(std::memory_order_relaxed);
-    worker->leave_cpu(cpu);
-    woken.set(i, worker->wake());
-  }
-  shared.participate(outside ? 0 : self->index);
-  for (size_t i = 0; i < helpers; ++i) {
-    if (asked.test(i)) state.workers[i].load(std::memory_order_relaxed)->join(&shared, woken.test(i));
-  }
+  Crew crew(state.workers, helpers, self, hints.work);
+  crew.ask(&shared);
+  const size_t own = shared.participate(outside ? 0 : self->index);
+  crew.join(&shared, own, count);
   return !shared.stopped();
 }
 

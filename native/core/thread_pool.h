@@ -31,13 +31,16 @@ class ThreadPool {
   /// The same with at most `most` participants, and tasks that learn which of them they are: p < most, and no two tasks
   /// run at one time under one p.
   using ParticipantTask = void (*)(void* context, size_t index, size_t p);
-  /// What tasks read first, besides 64 bytes at `context`: helpers ask for all of it at once.
-  struct ReadFirst {
-    const void* data = nullptr;
-    size_t bytes = 0;
+  struct Hints {
+    /// What tasks read first, besides 64 bytes at `context`: helpers ask for all of it at once.
+    const void* read_first = nullptr;
+    size_t read_first_bytes = 0;
+    /// Multiply-adds, or whatever else makes calls take about as long as others with as much of it. Whether waking
+    /// helpers pays is learned for each size.
+    size_t work = 0;
   };
   bool parallel_for(size_t count, size_t most, ParticipantTask task, void* context, const std::atomic<bool>* cancel,
-                    const ReadFirst& read_first);
+                    const Hints& hints);
 
   using Job = PoolJob;
 

@@ -26,6 +26,7 @@ struct Tiling {
   size_t group_columns;  // multiple of the panel width
   size_t row_blocks, column_groups;
   bool even_tails;  // a small tile at the end of a block shares its rows and those before it evenly
+  size_t work;      // multiply-adds
 
   size_t tasks() const { return row_blocks * column_groups; }
 
@@ -105,7 +106,7 @@ inline Tiling make_tiling(const TilingRequest& r) {
   const size_t threads = ThreadPool::instance().num_threads();
   const size_t work_per_row = std::max(r.n * std::max(r.k, size_t{1}), size_t{1});
   const RowShares shares = r.rows.unit != 0 ? r.rows : RowShares{r.mr, r.mr, r.mr, 0};
-  Tiling tiling = {r.m, r.n, r.mr, r.nr, threads, 0, 0, 0, 0, false};
+  Tiling tiling = {r.m, r.n, r.mr, r.nr, threads, 0, 0, 0, 0, false, r.m * work_per_row};
   if (is_one_task(r, work_per_row)) {
     tiling.block_rows = r.m;
     tiling.group_columns = r.n;
@@ -158,7 +159,7 @@ bool for_each_block(const Tiling& tiling, const std::atomic<bool>* cancel, const
     return true;
   }
   return ThreadPool::instance().parallel_for(tiling.tasks(), tiling.threads, task, &context, cancel,
-                                             {&run, sizeof run});
+                                             {&run, sizeof run, tiling.work});
 }
 
 /// Rows of the next tile of `left`. A tile of one or two rows takes as long as one of twice as many: its sums are too

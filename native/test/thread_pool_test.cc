@@ -11,7 +11,9 @@
 #include <unistd.h>
 #endif
 
+#include "core/patience.h"
 #include "core/pool_worker.h"
+#include "core/waking_pays.h"
 #include "test/harness.h"
 
 namespace qgemm {
@@ -236,43 +238,63 @@ QGEMM_TEST(a_forked_child_still_works) {
 }
 #endif
 
-// A worker without a thread: whoever offers it a task takes the offer back.
-bool offers_and_takes_back(PoolWorker* worker) {
-  alignas(64) static const char task[64] = {};
-  if (worker->spared()) return false;
-  EXPECT(worker->offer(task), "an idle worker refused an offer");
-  worker->join(task, worker->wake());
-  return true;
-}
-
-QGEMM_TEST(a_worker_that_wakes_too_late_is_spared_for_some_calls) {
-  PoolWorker worker;
-  const auto ask = [&] {
-    worker.rest = PoolWorker::kAsleep;
-    return offers_and_takes_back(&worker);
+QGEMM_TEST(a_helper_that_is_woken_in_vain_is_spared_for_some_calls) {
+  WakingPays waking_pays;
+  const auto ask = [&](size_t size) {
+    if (waking_pays.spared(size)) return false;
+    waking_pays.learn(size, false);
+    return true;
   };
-  for (int i = 0; i < 4; ++i) EXPECT(ask(), "spared after %d offers that it missed", i);
+  for (int i = 0; i < 4; ++i) EXPECT(ask(3), "spared after %d wakes in vain", i);
+  EXPECT(ask(4), "spared for calls of another size");
   for (int round = 0; round < 2; ++round) {
-    for (int i = 0; i < 16; ++i) EXPECT(!ask(), "asked again after %d calls", i);
-    for (int i = 0; i < 2; ++i) EXPECT(ask(), "not asked twice before it is spared again");
+    for (int i = 0; i < 16; ++i) EXPECT(!ask(3), "asked again after %d calls", i);
+    for (int i = 0; i < 2; ++i) EXPECT(ask(3), "not asked twice before it is spared again");
   }
-  worker.rest = PoolWorker::kAwake;
-  EXPECT(offers_and_takes_back(&worker), "spared while awake");
+  for (int i = 0; i < 16; ++i) waking_pays.spared(3);
+  waking_pays.learn(3, true);
+  for (int i = 0; i < 4; ++i) EXPECT(ask(3), "spared after %d wakes in vain since one that was not", i);
 }
 
-QGEMM_TEST(a_worker_that_is_awake_is_never_spared) {
-  PoolWorker worker;
-  for (int i = 0; i < 100; ++i) EXPECT(offers_and_takes_back(&worker), "spared after %d offers", i);
+QGEMM_TEST(sizes_of_calls_are_powers_of_two) {
+  EXPECT(WakingPays::size_of(0) == 0 && WakingPays::size_of(1 << 19) == 1, "the first sizes are wrong");
+  EXPECT(WakingPays::size_of((1 << 24) - 1) == 5 && WakingPays::size_of(1 << 24) == 6, "sizes are no powers of two");
+  EXPECT(WakingPays::size_of(SIZE_MAX) == 15, "the last size is wrong");
 }
 
+// A worker without a thread: whoever offers it a task takes the offer back.
 QGEMM_TEST(a_worker_is_woken_once) {
   PoolWorker worker;
+  alignas(64) const char task[64] = {};
   worker.rest = PoolWorker::kAsleep;
   EXPECT(worker.wake(), "not woken");
   for (int i = 0; i < 100; ++i) {
-    EXPECT(offers_and_takes_back(&worker), "spared on its way after %d offers", i);
+    EXPECT(worker.offer(task), "an idle worker refused an offer");
     EXPECT(!worker.wake(), "woken again");
+    EXPECT(!worker.join(task), "an offer that nobody took was waited for");
   }
+}
+
+QGEMM_TEST(patience_lasts_as_long_as_work_comes_in_time) {
+  using std::chrono::microseconds;
+  Patience patience;
+  EXPECT(patience.now() == kSpinTime, "impatient at first");
+  patience.work_took(microseconds(10));
+  patience.work_came(microseconds(50));
+  EXPECT(patience.now() == microseconds(80), "eight times as long as it worked");
+  patience.gave_up();
+  for (int i = 0; i < 8; ++i) {
+    patience.work_came(microseconds(200));
+    EXPECT(patience.now() == kSpinTime, "patient after %d times though work comes later than that", i);
+  }
+  patience.work_came(microseconds(200));
+  EXPECT(patience.now() == microseconds(80), "does not try again");
+  patience.gave_up();
+  patience.work_came(microseconds(79));
+  EXPECT(patience.now() == microseconds(80), "impatient though work came in time");
+  patience.work_took(microseconds(1000));
+  patience.work_came(microseconds(90));
+  EXPECT(patience.now() == microseconds(100), "more patient than is good for others");
 }
 
 }  // namespace
