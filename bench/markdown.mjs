@@ -96,8 +96,19 @@ function neighbourTable({ rows }) {
   );
 }
 
+function pauseTable(rows) {
+  return table(
+    ['threads, M, K, N', ...rows[0].pauses.map(({ pause }) => `${pause} µs before each call`)],
+    rows.map(({ threads, shape, pauses }) => [
+      `${threads}, ${shape.join(', ')}`,
+      ...pauses.map(({ median }) => time(median)),
+    ]),
+  );
+}
+
 /** A section for docs/benchmarks.md. "b": of bandwidth. */
-export function markdown({ date, command, model, node, cpu, peers, instructions, rows, summaries, calls, neighbours }) {
+export function markdown(report) {
+  const { date, command, model, node, cpu, peers, instructions, rows, summaries, calls, neighbours, pauses } = report;
   const most = (precision) => Math.max(...rows.map((row) => highestPeak(row, precision))).toFixed(0);
   const names = [node, ...Object.values(peers)].join(', ');
   const parts = [
@@ -113,5 +124,6 @@ export function markdown({ date, command, model, node, cpu, peers, instructions,
   }
   if (calls) parts.push('### Calls', callsTable(calls));
   if (neighbours?.rows) parts.push('### Busy neighbours', neighbourTable(neighbours));
+  if (pauses) parts.push('### Pauses', pauseTable(pauses));
   return `${parts.join('\n\n')}\n`;
 }

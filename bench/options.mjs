@@ -29,6 +29,7 @@ JSON, the tables as Markdown, and a chart as SVG.
   --quick                M in 1, 16, 128 and three weights, 5 rounds, one thread
   --no-calls             leave out the tiny calls and the event-loop gap
   --neighbours           also latency beside one busy process on each core
+  --pauses               also latency with other work of 10, 50 and 200 µs before each call
   --torch, --no-torch    PyTorch must take part, or must not
   --json FILE            where to write the results (default: bench/results/<time>.json); .md and .svg go beside it
   --help
@@ -50,7 +51,7 @@ function parseShapes(text) {
 
 const grid = (rows, weights) => weights.flatMap(([k, n]) => rows.map((m) => [m, k, n]));
 
-/** Returns {shapes: [m, k, n][], threads, rounds, layers, calls, neighbours, torch, json} or {help: true}. Throws an Error with one sentence. */
+/** Returns {shapes: [m, k, n][], threads, rounds, layers, calls, neighbours, pauses, torch, json} or {help: true}. Throws an Error with one sentence. */
 export function parseOptions(args) {
   const { values } = parseArgs({
     args,
@@ -63,6 +64,7 @@ export function parseOptions(args) {
       quick: { type: 'boolean', default: false },
       'no-calls': { type: 'boolean', default: false },
       neighbours: { type: 'boolean', default: false },
+      pauses: { type: 'boolean', default: false },
       torch: { type: 'boolean', default: false },
       'no-torch': { type: 'boolean', default: false },
       json: { type: 'string' },
@@ -82,6 +84,7 @@ export function parseOptions(args) {
     layers: positiveInteger('--layers', values.layers),
     calls: !values['no-calls'],
     neighbours: values.neighbours,
+    pauses: values.pauses,
     torch: values.torch ? 'demanded' : values['no-torch'] ? 'unwanted' : 'optional',
     json: values.json,
   };

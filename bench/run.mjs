@@ -11,6 +11,7 @@ import { peaks } from './limits.mjs';
 import { markdown } from './markdown.mjs';
 import { neighbourLines, neighbourRounds } from './neighbours.mjs';
 import { HELP, parseOptions } from './options.mjs';
+import { pauseLines, pauseRounds } from './pauses.mjs';
 import { peerName, peers, warmUp } from './peers.mjs';
 import { headerLine, tableLine } from './report.mjs';
 import { measureShape } from './shape.mjs';
@@ -62,6 +63,13 @@ async function measureNeighbours(peak, rounds) {
   return neighbours;
 }
 
+function measurePauses({ shapes, threads }, initialThreads) {
+  const rows = pauseRounds(qgemm, shapes, threads);
+  qgemm.setNumThreads(initialThreads);
+  console.log(`\n${pauseLines(rows).join('\n')}`);
+  return rows;
+}
+
 async function findTorch(wish) {
   if (wish === 'unwanted') return undefined;
   const torch = await startTorch();
@@ -103,6 +111,7 @@ async function main() {
     qgemm.setNumThreads(initialThreads);
     const calls = options.calls ? await measureCalls() : undefined;
     const neighbours = options.neighbours ? await measureNeighbours(peak, options.rounds) : undefined;
+    const pauses = options.pauses ? measurePauses(options, initialThreads) : undefined;
     const date = new Date().toISOString();
     const report = {
       date,
@@ -116,6 +125,7 @@ async function main() {
       summaries,
       calls,
       neighbours,
+      pauses,
     };
     write(options.json ?? join(here, 'results', `${date.replaceAll(':', '-')}.json`), report);
   } finally {
