@@ -34,6 +34,7 @@ class Crew {
       woken_.set(i, at(i)->wake());
     }
     if (woken_.any()) woke_ = Clock::now();
+    if (!any_asleep) begun_ = woke_;  // some may have gone to sleep since
   }
 
   /// After the caller has done `own` of all `count` tasks, and none is left to begin.
@@ -67,7 +68,7 @@ class Crew {
   const PoolWorker* self_;
   size_t size_;
   std::bitset<kMaxThreads> asked_, woken_;
-  Clock::time_point begun_, woke_;  // where some are woken: before and after that
+  Clock::time_point begun_, woke_;  // before and after some were woken, if any
 };
 
 }  // namespace qgemm
