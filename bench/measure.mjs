@@ -10,6 +10,8 @@ const MIN_ROUNDS = 5;
 // times: 64 MB of weights take four calls on a Granite Rapids server. Long calls are hardly limited by that.
 const WARM_CALLS = 5;
 const QUICK_MS = 20;
+// A core that was idle takes some milliseconds to come to its clock; after a pause all but one were.
+const WARM_MS = 10;
 
 export function summary(samples) {
   const sorted = [...samples].sort((a, b) => a - b);
@@ -77,8 +79,11 @@ export async function interleave(contestants, { rounds, layers = 1, settle, betw
     for (const contestant of order) {
       if (settle > 0 && last.async && last.owner !== contestant.owner) await sleep(settle);
       last = contestant;
-      await time(contestant, layers > 1 ? layers : quick.has(contestant) ? WARM_CALLS : 1);
-      samples.get(contestant.name).push(await time(contestant, repeats.get(contestant)));
+      const calls = repeats.get(contestant);
+      const fewest = layers > 1 ? layers : quick.has(contestant) ? WARM_CALLS : 1;
+      const warm = settle > 0 && quick.has(contestant) ? Math.ceil((calls * WARM_MS) / SAMPLE_MS / layers) * layers : 0;
+      await time(contestant, Math.max(fewest, warm));
+      samples.get(contestant.name).push(await time(contestant, calls));
     }
     between();
   }
