@@ -9,7 +9,7 @@ namespace qgemm {
 /// The library's own threads: never libuv's, whose few threads serve everybody's file system and name look-ups.
 ///
 /// The caller of `parallel_for` always works; helpers join while there is something left. Nobody waits for a helper
-/// that has not started, and nobody spins longer than some tens of microseconds. Works with zero helpers when threads
+/// that has not started, and nobody spins longer than 100 µs (patience.h). Works with zero helpers when threads
 /// cannot be created. Every participant runs with the floating-point environment of fp_env.h.
 class ThreadPool {
  public:
