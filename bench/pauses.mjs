@@ -25,8 +25,8 @@ function median(run, pause) {
 
 /**
  * For each of `shapes` [m, k, n] and number of threads: {shape, threads, pauses: [{pause, median}]}, pauses in
- * microseconds and medians in milliseconds. Numbers of
- * threads take turns; each figure is the median of the rounds' medians.
+ * microseconds and medians in milliseconds. Numbers of threads take turns; each figure is the median of the rounds'
+ * medians. Throws where a result is not that of one thread.
  */
 export function pauseRounds(qgemm, shapes, threads) {
   const rows = [];
@@ -35,12 +35,18 @@ export function pauseRounds(qgemm, shapes, threads) {
     const linear = new qgemm.Linear(weights);
     const x = normal(m * k, 6);
     const out = new Float32Array(m * n);
+    qgemm.setNumThreads(1);
+    const expected = Buffer.from(linear.forward(x).buffer);
     const medians = new Map(threads.map((count) => [count, PAUSES_US.map(() => [])]));
     PAUSES_US.forEach((pause, at) => {
       for (let round = 0; round < ROUNDS; round += 1) {
         for (const count of threads) {
           qgemm.setNumThreads(count);
+          out.fill(0);
           medians.get(count)[at].push(median(() => linear.forward(x, out), pause));
+          if (!expected.equals(new Uint8Array(out.buffer))) {
+            throw new Error(`--pauses: ${m}x${k}x${n} on ${count} threads gave another result than on one`);
+          }
         }
       }
     });

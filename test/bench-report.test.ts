@@ -145,3 +145,21 @@ describe('several layers', () => {
     expect(results.get('layers')!.times).toHaveLength(5);
   });
 });
+
+describe('calls that are not timed', () => {
+  // 0.1 ms a call, so 40 in a sample of 4 ms.
+  async function repeatsWith(settle: number) {
+    const repeats: number[] = [];
+    const sample = (count: number) => {
+      repeats.push(count);
+      return Promise.resolve(0.1);
+    };
+    await interleave([{ name: 'a', owner: 'a', sample }], { rounds: 5, settle, between: () => undefined });
+    return repeats.slice(0, 6);
+  }
+
+  it('are five on one thread, and 10 ms of them on several', async () => {
+    expect(await repeatsWith(0)).toEqual([1, 1, 5, 40, 5, 40]);
+    expect(await repeatsWith(1)).toEqual([1, 1, 100, 40, 100, 40]);
+  });
+});

@@ -109,7 +109,10 @@ void ThreadPool::State::run_worker(PoolWorker* self) {
     if ((mail & PoolWorker::kOffered) != 0) {
       auto* task = reinterpret_cast<ParallelTask*>(mail & PoolWorker::kTaskMask);
       task->ask_for_task(self->index);
-      if (!self->accept(mail)) continue;
+      if (!self->accept(mail)) {
+        idle_since = begun;  // the next one may come as soon
+        continue;
+      }
       PoolWorker::set(&self->cpu, current_cpu());
       task->ask_for_work();
       const bool came_in_time = task->participate(task->participant_of_worker(self->index)) != 0;
