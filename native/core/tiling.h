@@ -51,6 +51,12 @@ constexpr size_t kMinTask = size_t{1} << 19;
 /// it.
 constexpr size_t kMinBlockTask = 16 * kMinTask, kRowsOfReading = 16;
 
+/// A row of few columns takes as long as one of so many, because it has to be prepared, and a short one no less than so
+/// many multiply-adds.
+constexpr size_t kLeastColumns = 48, kLeastWorkOfRow = 4096;
+/// Columns by rows of what has few columns.
+constexpr size_t kNarrow = 4;
+
 inline bool on_matrix_unit(const TilingRequest& r) { return r.blocks == Blocks::matrix_unit; }
 inline size_t min_task(const TilingRequest& r) { return on_matrix_unit(r) ? kMinBlockTask : kMinTask; }
 
@@ -88,9 +94,10 @@ inline size_t bytes_of_rows(const TilingRequest& r, size_t l2) {
 
 /// Each thread gets rows of its own where that does not make it wait for weights: they lie in its cache, or enough rows
 /// use each of them. Threads that have columns of their own all read the same rows instead, prepare all of them, and
-/// store to lines that others store to as well.
+/// store to lines that others store to as well; of a matrix with few columns, that takes longer than all of them
+/// reading all weights does.
 inline size_t rows_worth_a_thread(const TilingRequest& r, const RowShares& shares, size_t l2) {
-  if (r.weights_bytes <= l2 / 4) return shares.least_by_near_weights;
+  if (r.weights_bytes <= l2 / 4 || r.n <= kNarrow * r.m) return shares.least_by_near_weights;
   return r.weights_bytes <= l2 ? shares.least : std::max(shares.least, size_t{32});
 }
 
@@ -104,7 +111,7 @@ inline bool is_one_task(const TilingRequest& r, size_t work_per_row) {
 inline Tiling make_tiling(const TilingRequest& r) {
   const size_t l2 = cpu_caches().l2 != 0 ? cpu_caches().l2 : size_t{1} << 20;
   const size_t threads = ThreadPool::instance().num_threads();
-  const size_t work_per_row = std::max(r.n * std::max(r.k, size_t{1}), size_t{1});
+  const size_t work_per_row = std::max(std::max(r.n, kLeastColumns) * std::max(r.k, size_t{1}), kLeastWorkOfRow);
   const RowShares shares = r.rows.unit != 0 ? r.rows : RowShares{r.mr, r.mr, r.mr, 0};
   Tiling tiling = {r.m, r.n, r.mr, r.nr, threads, 0, 0, 0, 0, false, r.m * work_per_row};
   if (is_one_task(r, work_per_row)) {

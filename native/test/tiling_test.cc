@@ -71,6 +71,24 @@ QGEMM_TEST(threads_share_few_rows_where_weights_are_near) {
   EXPECT(shared(15, 384, 384).row_blocks == 1, "fifteen rows are shared");
 }
 
+QGEMM_TEST(threads_share_rows_of_narrow_matrices) {
+  ThreadPool::instance().set_num_threads(2);
+  const auto shared = [](size_t m, size_t n, size_t k) {
+    return make_tiling({m, n, k, 24, 64, k, n * k, Blocks::none, {2, 24, 8, 0}});
+  };
+  struct Shape {
+    size_t m, n, k;
+  };
+  // Hardly any multiplications, but rows to prepare; short ones; few columns of weights that are not near.
+  for (const Shape& s : {Shape{128, 2, 768}, Shape{32, 1, 768}, Shape{1000, 8, 8}, Shape{16, 64, 16384}}) {
+    const Tiling t = shared(s.m, s.n, s.k);
+    EXPECT(t.row_blocks == 2 && t.column_groups == 1, "%zux%zux%zu: %zu x %zu tasks", s.m, s.k, s.n, t.row_blocks,
+           t.column_groups);
+  }
+  EXPECT(shared(16, 2, 768).tasks() == 1, "16x768x2 is not worth handing out");
+  EXPECT(shared(16, 96, 16384).row_blocks == 1, "16x16384x96 is shared by rows");
+}
+
 // A kernel that takes blocks: the matrix unit's, with its register tile of 32 x 32.
 Tiling blocks(size_t threads, size_t m, size_t n, size_t k) {
   ThreadPool::instance().set_num_threads(threads);
