@@ -47,6 +47,12 @@ bool takes_many_rows(const Kernel<Fn>& kernel) {
   return kernel.mr == 24 && (kernel.features & (kAvx512Vnni | kAmxInt8)) == kAvx512Vnni;
 }
 
+/// Lines of AVX512-VNNI that take any number of columns at once.
+template <typename Fn>
+bool takes_many_columns(const Kernel<Fn>& kernel) {
+  return (kernel.features & (kAvx512Vnni | kAmxInt8)) == kAvx512Vnni && !takes_many_rows(kernel);
+}
+
 /// How threads share rows: in multiples of `unit`, and no fewer than `least` each, or `least_by_near_weights` where the
 /// weights are a small part of a cache of their own. A kernel that arranges rows anew for each call wants them to meet
 /// `columns` of weights.

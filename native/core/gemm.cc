@@ -54,8 +54,12 @@ class Int8Gemm {
         asks_for_tiles_(y_is_far_ && !asks_for_results(kernel_)),
         large_pairs_(adds_in_16_bits(kernel_) ? w_.large_pairs.get(w_) : nullptr),
         few_rows_ask_(!takes_blocks(kernel_) && m <= std::min(kernel_.mr, kFewRows) && reading_.asked_for &&
-                      reading_.in_shares) {
+                      reading_.in_shares),
+        asks_for_next_(reading_.asked_for && !few_rows_ask_) {
     tiling_.even_tails = !reading_.asked_for || reading_.in_shares;  // else whole tiles ask
+    if (takes_many_columns(kernel_) && tiling_.block_rows <= kernel_.mr && !asks_for_next_) {
+      tiling_.nr = tiling_.group_columns;
+    }
   }
 
   const Tiling& tiling() const { return tiling_; }
@@ -86,7 +90,7 @@ class Int8Gemm {
       args.a = rows.q + from * rows.lda;
       args.b = panel_of(col) + col % kPanelColumns * 4;
       args.panel = col / kPanelColumns;
-      args.next = col + n < w_.n && reading_.asked_for && !few_rows_ask_ ? panel_of(col + n) : nullptr;
+      args.next = col + n < w_.n && asks_for_next_ ? panel_of(col + n) : nullptr;
       if (args.next != nullptr && !takes_blocks(kernel_)) share_next_panel(block, row, &args);
       args.c = static_cast<char*>(y_) + to * value_bytes_;
       args.a_scales = rows.scales + from;
@@ -140,7 +144,8 @@ class Int8Gemm {
   size_t value_bytes_;
   bool y_is_far_, asks_for_tiles_;
   const LargePairs* large_pairs_;
-  bool few_rows_ask_;
+  bool few_rows_ask_;   // for what they read themselves
+  bool asks_for_next_;  // panel by panel
 };
 
 // What runs on the pool holds what each block needs, so that helpers find it in one place (for_each_block).

@@ -203,7 +203,8 @@ class Batch {
     args.logical_k = static_cast<uint32_t>(shape_.k);
     args.scratch = scratch_for(kernel_);
     float* c = c_ + (first_ + index) * shape_.m * shape_.n;
-    const size_t columns = takes_blocks(kernel_) ? shape_.n : kernel_.nr;
+    const bool all_columns = takes_blocks(kernel_) || (takes_many_columns(kernel_) && row1 - row0 <= kernel_.mr);
+    const size_t columns = all_columns ? shape_.n : kernel_.nr;
     const size_t rows = takes_blocks(kernel_) ? block_rows_ : kernel_.mr;
     for (size_t column = 0; column < shape_.n; column += columns) {
       args.n = std::min(columns, shape_.n - column);

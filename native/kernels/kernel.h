@@ -92,7 +92,7 @@ enum : size_t { kGemmScratchBytes = size_t{9} << 18 };
 ///   int32 output (a_scales == nullptr):  t itself; a_zero_points may then be null too, meaning 0
 struct GemmU8S8Args {
   size_t m;                       // rows, 1..mr
-  size_t n;                       // columns, 1..nr: only these are stored
+  size_t n;                       // columns, 1..nr (more where `next` is null and takes_many_columns): these are stored
   size_t k;                       // padded depth, a multiple of 64; a is 0 from logical_k on
   const uint8_t* a;               // [m, k]
   size_t lda;                     // bytes between rows of a

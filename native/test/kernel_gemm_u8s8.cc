@@ -32,7 +32,9 @@ size_t most_rows(const Kernel<GemmU8S8Fn>& kernel) {
   if (packs_rows(kernel)) return kernel.mr + 71;
   return takes_blocks(kernel) ? 3 * kernel.mr + 7 : kernel.mr;
 }
-size_t most_columns(const Kernel<GemmU8S8Fn>& kernel) { return takes_blocks(kernel) ? 9 * kernel.nr : kernel.nr; }
+size_t most_columns(const Kernel<GemmU8S8Fn>& kernel) {
+  return kernel.nr * (takes_blocks(kernel) ? 9 : takes_many_columns(kernel) ? 4 : 1);
+}
 
 // Every buffer ends at a guard page; column arrays hold n rounded up to 32 values, as kernel.h says.
 class Checker {
@@ -58,7 +60,8 @@ class Checker {
       large_pairs.reset(find_large_pairs(args.b, panels, c.k, args.panel_stride, SIZE_MAX));
       args.large_pairs = &large_pairs->view;
     }
-    if (random_.chance(2)) args.next = args.b;
+    const bool many_columns = c.n > kernel_.nr && takes_many_columns(kernel_);
+    if (random_.chance(2) && !many_columns) args.next = args.b;
     args.next_half = random_.chance(2);
     args.next_lines = random_.chance(2) ? 0 : 1 + random_.bits() % 16;
     args.b_is_far = random_.chance(2);
@@ -291,6 +294,12 @@ void check_gemm_u8s8(const Kernel<GemmU8S8Fn>& kernel) {
          {Fill::random, Fill::corners, Fill::bell, Fill::window, Fill::late, Fill::largest, Fill::smallest}) {
       const size_t k = random.integer(kMaxK / kPaddedK + 1, kDeepK / kPaddedK) * kPaddedK;
       checker.check(any(fill, random.integer(1, kernel.mr), random.integer(1, kernel.nr), k));
+    }
+  }
+  if (takes_many_columns(kernel)) {
+    for (int i = 0; i < (slow_cpu() ? 40 : 400); ++i) {
+      const size_t k = random.integer(1, 5) * kPaddedK;
+      checker.check(any(Fill::random, random.integer(1, kernel.mr), random.integer(1, most_columns(kernel)), k));
     }
   }
   if (takes_blocks(kernel)) {

@@ -28,8 +28,8 @@ static inline I32 split_column_sums(I32 sums) {
 
 static inline I32 split_zero_points(I32 z) { return i32_add(i32_and(z, i32_set1(0xffff)), i32_shl<23>(z)); }
 
-// What the tiles of a call share that are finished in registers: whole vectors of up to 64 columns, plain but for a
-// residual and an activation.
+// What the tiles of a call share that are finished in registers: whole vectors of columns, plain but for a residual and
+// an activation.
 struct Plain {
   static constexpr int kMaxVectors = 4, kMaxRows = 32;
   bool any;
@@ -39,19 +39,26 @@ struct Plain {
   alignas(64) float no_bias[kMaxVectors * kLanes];
   alignas(64) int32_t zero_points[kMaxRows];  // negative ones, split
 
-  explicit Plain(const GemmU8S8Args* args)
-      : any(args->n <= kMaxVectors * kLanes && args->k <= kLargestSplitK && has_plain_sums(args)) {
+  // What belongs to the rows.
+  explicit Plain(const GemmU8S8Args* args) : any(args->k <= kLargestSplitK && has_plain_sums(args)) {
     if (!any) return;
-    bias = args->epilogue.bias != nullptr ? args->epilogue.bias : no_bias;
-    for (size_t j = 0; j < args->n; j += kLanes) {
-      i32_store(column_sums + j, split_column_sums(i32_load(args->b_column_sums + j)));
-      if (bias == no_bias) f32_store(no_bias + j, f32_set1(0.0f));
+    if (args->epilogue.bias == nullptr) {
+      for (int v = 0; v < kMaxVectors; ++v) f32_store(no_bias + v * kLanes, f32_set1(0.0f));
     }
     for (size_t i = 0; i < args->m; i += kLanes) {
       const I32 z = i32_load_n(args->a_zero_points + i, smaller(args->m - i, kLanes));
       i32_store(zero_points + i, split_zero_points(i32_sub(i32_set1(0), z)));
     }
     shift = line_shift(args);
+  }
+
+  // What belongs to the columns of one tile, kMaxVectors of them at most.
+  void take_columns(const GemmU8S8Args* args) {
+    if (!any) return;
+    bias = args->epilogue.bias != nullptr ? args->epilogue.bias : no_bias;
+    for (size_t j = 0; j < args->n; j += kLanes) {
+      i32_store(column_sums + j, split_column_sums(i32_load(args->b_column_sums + j)));
+    }
   }
 };
 

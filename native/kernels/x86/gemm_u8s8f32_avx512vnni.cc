@@ -74,13 +74,18 @@ struct AnyTile {
   // cycles), while CPUs start one or two in each.
   static constexpr int kSums = kRows * kVectors, kParts = kSums <= 4 ? 4 : kSums <= 8 ? 2 : 1;
 
+  // All columns: whole tiles, or one with fewer columns.
   static void run(const GemmU8S8Args* args) {
+    constexpr size_t kColumns = kVectors * kLanes;
     const Share share = {args->next, args->next_lines};
     if constexpr (kFinishes) {
-      const Plain plain(args);
-      run(args, 0, share, &plain);
+      Plain plain(args);
+      for_columns<kColumns>(args, [&](const GemmU8S8Args* part) {
+        plain.take_columns(part);
+        run(part, 0, share, &plain);
+      });
     } else {
-      run(args, 0, share, nullptr);
+      for_columns<kColumns>(args, [&](const GemmU8S8Args* part) { run(part, 0, share, nullptr); });
     }
   }
   static void run(const GemmU8S8Args* args, size_t row, Share share, const Plain* plain) {
@@ -172,7 +177,9 @@ template <int kRows, int kPanels, Ask kAsk>
 struct AnyPanelByPanel {
   using Panel = AnyTile<kRows, 2, kAsk>;
 
-  static void run(const GemmU8S8Args* args) {
+  static void run(const GemmU8S8Args* args) { for_columns<kPanels * kPanelColumns>(args, run_one); }
+
+  static void run_one(const GemmU8S8Args* args) {
     constexpr size_t kColumns = kPanels * kPanelColumns;
     alignas(64) int32_t tile[kRows * kColumns];
     const int8_t* b = args->b;
@@ -200,8 +207,9 @@ using TileAskingForResults = AnyTile<kRows, 2 * kPanels, Ask::results>;
 template <int kRows, int>
 using HalfTile = AnyTile<kRows, 1, Ask::nothing>;
 
+// Whole tiles of kMaxPanels panels, or one of fewer.
 template <int kMaxRows, int kMaxPanels>
-static inline void run_tiles(const GemmU8S8Args* args) {
+static inline void run_alike(const GemmU8S8Args* args) {
   if (args->n <= kLanes) return run_tile<HalfTile, kMaxRows, 1>(args->m, 1, args);
   const size_t panels = (args->n + kPanelColumns - 1) / kPanelColumns;
   if (args->next != nullptr && args->next_lines != 0) {
@@ -220,6 +228,18 @@ static inline void run_tiles(const GemmU8S8Args* args) {
   run_tile<Tile, kMaxRows, kMaxPanels>(args->m, panels, args);
 }
 
+template <int kMaxRows, int kMaxPanels>
+static inline void run_tiles(const GemmU8S8Args* args) {
+  const size_t last = args->n % (kMaxPanels * kPanelColumns);
+  if (last == 0 || last == args->n) return run_alike<kMaxRows, kMaxPanels>(args);
+  GemmU8S8Args part = *args;
+  part.n -= last;
+  run_alike<kMaxRows, kMaxPanels>(&part);
+  move_columns(&part, part.n);
+  part.n = last;
+  run_alike<kMaxRows, kMaxPanels>(&part);
+}
+
 // Calls run(row, rows) for tiles of up to kMaxRows rows, as even as that goes.
 template <size_t kMaxRows, typename Run>
 static inline void for_rows(size_t m, const Run& run) {
@@ -234,7 +254,8 @@ static inline void for_rows(size_t m, const Run& run) {
 static inline void run_rows(const GemmU8S8Args* args) {
   constexpr size_t kRows = 6, kHalfRows = 12;
   const Share none = {nullptr, 0};
-  const Plain plain(args);
+  Plain plain(args);
+  plain.take_columns(args);
   if (args->n <= kLanes) {
     return for_rows<kHalfRows>(
         args->m, [&](size_t row, size_t rows) { run_tile<HalfTile, kHalfRows, 1>(rows, 1, args, row, none, &plain); });
