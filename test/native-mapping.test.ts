@@ -1,7 +1,7 @@
 // The native file mapping below loadModel(): what it refuses, and that nothing outside the file is ever read.
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -60,6 +60,18 @@ function packedFile(
 
 const fromFile = (mapping: NativeMapping, offsets: NativePackedOffsets): PackedWeights =>
   wrapWeights(native.weightsFromMapping(mapping, 0, n, k, 0, offsets));
+
+// An emulator's own mappings would be listed.
+const hugePages = existsSync('/sys/kernel/mm/transparent_hugepage') && !process.env['QGEMM_TEST_LAUNCHER'];
+
+it.skipIf(!hugePages)(hugePages ? 'a mapping asks for huge pages' : 'needs huge pages (Linux, no emulator)', () => {
+  const path = write(new Uint8Array(5 << 20));
+  const mapping = native.mapFile(path, true);
+  const areas = readFileSync('/proc/self/smaps', 'utf8').split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
+  const flags = areas.filter((area) => area.includes(path)).map((area) => /^VmFlags:(.*)$/m.exec(area)?.[1]);
+  expect(flags.some((some) => some?.split(' ').includes('hg'))).toBe(true);
+  native.mappingClose(mapping);
+});
 
 describe.each([true, false])('a file, mapped: %s', (map) => {
   it.each([

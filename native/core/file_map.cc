@@ -113,9 +113,13 @@ bool file_size(File file, uint64_t* size, std::string* error) {
 
 const void* map_file(File file, size_t size, std::string* error) {
   void* data = mmap(nullptr, size, PROT_READ, MAP_SHARED, file, 0);
-  if (data != MAP_FAILED) return data;
-  *error = last_error();
-  return nullptr;
+  if (data == MAP_FAILED) {
+    *error = last_error();
+    return nullptr;
+  }
+  // Before anything is read: some file systems then keep the file in huge pages.
+  advise_huge_pages(data, size);
+  return data;
 }
 
 void unmap(const void* data, size_t size) { munmap(const_cast<void*>(data), size); }
