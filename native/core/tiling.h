@@ -70,7 +70,8 @@ inline size_t block_columns(const TilingRequest& r, size_t enough, size_t thread
 }
 
 /// Columns of one task. Where threads share few groups of columns, each gets equally many: groups are then as narrow as
-/// that needs, if need be with a register tile that is not full at the end of each.
+/// that needs, if need be with a register tile that is not full at the end of each. One row takes as long as two, since
+/// it waits for the weights; as more than two tasks it would take longer.
 inline size_t group_columns(const TilingRequest& r, size_t work_per_column, size_t threads, bool threads_have_rows) {
   const size_t tile = std::max<size_t>(r.nr, kPanelColumns);
   const size_t least_work = min_task(r), enough = (least_work + work_per_column - 1) / work_per_column;
@@ -80,7 +81,8 @@ inline size_t group_columns(const TilingRequest& r, size_t work_per_column, size
   if (threads_have_rows || groups >= 4 * threads) {
     return r.blocks != Blocks::none ? round_up((r.n + groups - 1) / groups, tile) : whole_tiles;
   }
-  const size_t most = std::max(r.n * work_per_column / least_work, size_t{1});
+  constexpr size_t kRowsAsLong = 2;
+  const size_t most = std::max(r.n * std::max(work_per_column, kRowsAsLong * r.k) / least_work, size_t{1});
   const size_t even = std::min(round_up(groups, threads), most < threads ? most : most / threads * threads);
   return round_up((r.n + even - 1) / even, kPanelColumns);
 }

@@ -40,6 +40,8 @@ QGEMM_TEST(threads_get_equal_shares_of_few_columns) {
     const Block last = t.block(t.tasks() - 1);
     EXPECT(last.col1 - last.col0 == t.group_columns, "16x768x%zu: the last task is smaller than the others", n);
   }
+  // One row takes as long as two; with three or four tasks it would take longer than with two.
+  for (const size_t n : {768, 1024}) EXPECT(tile(2, 1, n, n, 1, 128).tasks() == 2, "1x%zux%zu is not halved", n, n);
   const Tiling small = tile(2, 1, 384, 384, 1, 512);
   EXPECT(small.tasks() == 1, "1x384x384 is not worth handing out, and has %zu tasks", small.tasks());
 }
