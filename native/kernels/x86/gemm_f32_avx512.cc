@@ -6,7 +6,8 @@
 // two panels at once are more streams for the prefetcher. Tile 1x128: 8 accumulators over four panels; 1x32 reads one
 // stream, which is faster from main memory where asking some steps ahead does not pay. Panel: [k][32] float32; 128
 // bytes per step are two operands. Up to 16 columns take half a panel, and where they are fewer than the rows, these
-// are the vectors.
+// are the vectors. Up to 24 take three quarters: vectors of 256 bits take half as long where those of 512 are made of
+// two (Zen 4).
 #include "kernels/is_plain.h"
 #include "kernels/kernel.h"
 #include "kernels/rows_of.h"
@@ -116,6 +117,40 @@ using FarTile = AnyTile<kRows, 2, kFarAhead>;
 template <int kRows, int>
 using HalfTile = AnyTile<kRows, 1, kNothing>;
 
+// 16 columns and 8 more.
+template <int kRows, int>
+struct ThreeQuarterTile {
+  static void run(const GemmF32Args* args) {
+    __m512 left[kRows];
+    __m256 right[kRows];
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+      left[i] = _mm512_setzero_ps();
+      right[i] = _mm256_setzero_ps();
+    }
+    const size_t lda = args->lda;
+    const float* a = args->a;
+    const float* b = args->b;
+    for (const float* const end = b + args->k * kPanelColumns; b != end; a += lda, b += kPanelColumns) {
+      const __m512 w = _mm512_load_ps(b);
+      const __m256 more = _mm256_load_ps(b + kLanes);
+#pragma GCC unroll 16
+      for (int i = 0; i < kRows; ++i) {
+        const __m512 x = _mm512_set1_ps(a[i]);
+        left[i] = _mm512_fmadd_ps(x, w, left[i]);
+        right[i] = _mm256_fmadd_ps(_mm512_castps512_ps256(x), more, right[i]);
+      }
+    }
+    alignas(64) float tile[kRows * kPanelColumns];
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+      _mm512_store_ps(tile + i * kPanelColumns, left[i]);
+      _mm512_store_ps(tile + i * kPanelColumns + kLanes, _mm512_zextps256_ps512(right[i]));
+    }
+    epilogue_f32(tile, kPanelColumns, args);
+  }
+};
+
 // Of columns of kLanes sums.
 static QGEMM_NOINLINE void finish_columns(const float* columns, const GemmF32Args* args) {
   alignas(64) float tile[kLanes * kLanes];
@@ -155,6 +190,8 @@ struct NarrowTile {
 void gemm_f32_12x32c1_avx512(const GemmF32Args* args) {
   if (args->n < args->m) return run_tile<NarrowTile, 11, 1>(args->n, 1, args);
   if (args->n <= kLanes) return run_tile<HalfTile, 12, 1>(args->m, 1, args);
+  const bool in_one_go = !args->pause && !args->resume && args->next == nullptr;
+  if (args->n <= 24 && in_one_go) return run_tile<ThreeQuarterTile, 12, 1>(args->m, 1, args);
   if (args->b_is_far) return run_tile<FarTile, 12, 1>(args->m, 1, args);
   run_tile<Tile, 12, 1>(args->m, 1, args);
 }
