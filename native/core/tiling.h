@@ -94,6 +94,15 @@ inline size_t bytes_of_rows(const TilingRequest& r, size_t l2) {
   return r.weights_bytes > 16 * l2 ? l2 / 16 * 9 : l2 / 2;
 }
 
+/// Fewer rows than that would read all weights too often. Where there are many long rows and few columns, so many rows
+/// would not stay in level 2 until they are multiplied.
+inline size_t least_block_rows(const TilingRequest& r, size_t l2) {
+  constexpr size_t kRows = 128, kManyRows = 256, kFewColumns = 128;
+  if (r.blocks == Blocks::packed_rows) return r.mr;
+  const bool too_long = r.row_bytes * kRows >= 2 * l2;
+  return too_long && r.n <= kFewColumns && r.m >= kManyRows ? 2 * r.mr : kRows;
+}
+
 /// Each thread gets rows of its own where that does not make it wait for weights: they lie in its cache, or enough rows
 /// use each of them. Threads that have columns of their own all read the same rows instead, prepare all of them, and
 /// store to lines that others store to as well; of a matrix with few columns, that takes longer than all of them
@@ -127,8 +136,8 @@ inline Tiling make_tiling(const TilingRequest& r) {
     return tiling;
   }
 
-  const size_t rows_in_cache = std::max(bytes_of_rows(r, l2) / std::max(r.row_bytes, size_t{1}),
-                                        r.blocks == Blocks::packed_rows ? r.mr : size_t{128});
+  const size_t rows_in_cache =
+      std::max(bytes_of_rows(r, l2) / std::max(r.row_bytes, size_t{1}), least_block_rows(r, l2));
   const size_t rows_per_thread =
       std::max(rows_worth_a_thread(r, shares, l2), (min_task(r) + work_per_row - 1) / work_per_row);
   // Blocks of equal size: a small last one would leave a thread idle.

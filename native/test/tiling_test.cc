@@ -91,6 +91,19 @@ QGEMM_TEST(threads_share_rows_of_narrow_matrices) {
   EXPECT(shared(16, 96, 16384).row_blocks == 1, "16x16384x96 is shared by rows");
 }
 
+QGEMM_TEST(long_rows_of_narrow_matrices_stay_in_the_cache) {
+  ThreadPool::instance().set_num_threads(1);
+  const size_t l2 = cpu_caches().l2 != 0 ? cpu_caches().l2 : size_t{1} << 20;
+  const size_t k = 2 * l2 / 128 / sizeof(float);
+  const auto block_rows = [](size_t m, size_t n, size_t depth) {
+    const size_t row_bytes = depth * sizeof(float);
+    return make_tiling({m, n, depth, 12, 32, row_bytes, n * row_bytes, Blocks::none}).block_rows;
+  };
+  EXPECT(block_rows(512, 64, k) == 24, "512 long rows by 64 columns in blocks of %zu", block_rows(512, 64, k));
+  EXPECT(block_rows(512, 64, k / 2) >= 128, "rows half as long in blocks of %zu", block_rows(512, 64, k / 2));
+  EXPECT(block_rows(512, 256, k) >= 128, "rows by 256 columns in blocks of %zu", block_rows(512, 256, k));
+}
+
 // A kernel that takes blocks: the matrix unit's, with its register tile of 32 x 32.
 Tiling blocks(size_t threads, size_t m, size_t n, size_t k) {
   ThreadPool::instance().set_num_threads(threads);
