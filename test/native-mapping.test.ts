@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { types } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Linear, PackedWeights } from '../lib/index.js';
@@ -68,7 +68,8 @@ it.skipIf(!hugePages)(hugePages ? 'a mapping asks for huge pages' : 'needs huge 
   const path = write(new Uint8Array(5 << 20));
   const mapping = native.mapFile(path, true);
   const areas = readFileSync('/proc/self/smaps', 'utf8').split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
-  const flags = areas.filter((area) => area.includes(path)).map((area) => /^VmFlags:(.*)$/m.exec(area)?.[1]);
+  const name = `/${basename(folder)}/${basename(path)}\n`;
+  const flags = areas.filter((area) => area.includes(name)).map((area) => /^VmFlags:(.*)$/m.exec(area)?.[1]);
   expect(flags.some((some) => some?.split(' ').includes('hg'))).toBe(true);
   native.mappingClose(mapping);
 });

@@ -39,8 +39,8 @@ class AlignedBuffer {
 };
 
 /// Hints that the whole huge pages of 2 MiB within [data, data + bytes), if there are any, be backed as such, where
-/// nothing was written to them yet: a fresh output then costs far fewer page faults, and weights no walks over page
-/// tables.
+/// nothing was written to them yet, or read in a mapped file: a fresh output then costs far fewer page faults, and
+/// weights no walks over page tables.
 void advise_huge_pages(void* data, size_t bytes);
 
 /// a * b, or false when it does not fit size_t.

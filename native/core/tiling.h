@@ -54,7 +54,7 @@ constexpr size_t kMinBlockTask = 16 * kMinTask, kRowsOfReading = 16;
 /// A row of few columns takes as long as one of so many, because it has to be prepared, and a short one no less than so
 /// many multiply-adds.
 constexpr size_t kLeastColumns = 48, kLeastWorkOfRow = 4096;
-/// Columns by rows of what has few columns.
+/// A matrix is narrow that has no more than so many columns for each row of the call.
 constexpr size_t kNarrow = 4;
 
 inline bool on_matrix_unit(const TilingRequest& r) { return r.blocks == Blocks::matrix_unit; }
@@ -71,7 +71,7 @@ inline size_t block_columns(const TilingRequest& r, size_t enough, size_t thread
 
 /// Columns of one task. Where threads share few groups of columns, each gets equally many: groups are then as narrow as
 /// that needs, if need be with a register tile that is not full at the end of each. One row takes as long as two, since
-/// it waits for the weights; as more than two tasks it would take longer.
+/// it waits for the weights: so its groups may be half as wide, but only where threads would be without any.
 inline size_t group_columns(const TilingRequest& r, size_t work_per_column, size_t threads, bool threads_have_rows) {
   const size_t tile = std::max<size_t>(r.nr, kPanelColumns);
   const size_t least_work = min_task(r), enough = (least_work + work_per_column - 1) / work_per_column;
@@ -94,8 +94,8 @@ inline size_t bytes_of_rows(const TilingRequest& r, size_t l2) {
   return r.weights_bytes > 16 * l2 ? l2 / 16 * 9 : l2 / 2;
 }
 
-/// Fewer rows than that would read all weights too often. Where there are many long rows and few columns, so many rows
-/// would not stay in level 2 until they are multiplied.
+/// The fewest rows of a block, each of which reads all weights. Many long rows would not stay in level 2 until they are
+/// multiplied; where there are few columns, reading these more often costs less.
 inline size_t least_block_rows(const TilingRequest& r, size_t l2) {
   constexpr size_t kRows = 128, kManyRows = 256, kFewColumns = 128;
   if (r.blocks == Blocks::packed_rows) return r.mr;

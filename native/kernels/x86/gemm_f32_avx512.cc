@@ -190,8 +190,9 @@ struct NarrowTile {
 void gemm_f32_12x32c1_avx512(const GemmF32Args* args) {
   if (args->n < args->m) return run_tile<NarrowTile, 11, 1>(args->n, 1, args);
   if (args->n <= kLanes) return run_tile<HalfTile, 12, 1>(args->m, 1, args);
+  constexpr size_t kThreeQuarters = 3 * kPanelColumns / 4;
   const bool in_one_go = !args->pause && !args->resume && args->next == nullptr;
-  if (args->n <= 24 && in_one_go) return run_tile<ThreeQuarterTile, 12, 1>(args->m, 1, args);
+  if (args->n <= kThreeQuarters && in_one_go) return run_tile<ThreeQuarterTile, 12, 1>(args->m, 1, args);
   if (args->b_is_far) return run_tile<FarTile, 12, 1>(args->m, 1, args);
   run_tile<Tile, 12, 1>(args->m, 1, args);
 }
