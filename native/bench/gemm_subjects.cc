@@ -173,6 +173,7 @@ class Float32Subject final : public GemmSubject<GemmF32Args, GemmF32Fn> {
     args.k = shape.k;
     args.a = a_.data() + tile.row * shape.k;
     args.lda = line_.mr;
+    args.row_stride = 1;
     args.b = static_cast<const float*>(weights_->panels) + tile.column / kPanelColumns * weights_->panel_stride() +
              tile.column % kPanelColumns;
     args.panel_stride = weights_->panel_stride();

@@ -207,7 +207,12 @@ Status gemm_from_input(const InputScheme& scheme, const Input& input, size_t m, 
   const ScopedFpEnv fp_env;
   if (weights.scheme == Scheme::float32) {
     PrivateWork<Float32Gemm> work{{weights, m, output.epilogue, output.y}, {}};
-    return run_private(&work, scheme, input, rows);
+    if (!work.gemm.takes_rows()) return run_private(&work, scheme, input, rows);
+    PreparedRows as_they_lie;
+    as_they_lie.m = m;
+    as_they_lie.values = input.x;
+    as_they_lie.as_they_lie = true;
+    return run_shared(SharedWork<Float32Gemm>{work.gemm, as_they_lie}, nullptr);
   }
   PrivateWork<Int8Gemm> work{{weights, m, output.epilogue, output.y}, {}};
   return run_private(&work, scheme, input, rows);

@@ -70,6 +70,8 @@ bool can_pause(const Kernel<GemmF32Fn>& kernel) {
   return (kernel.features & kAvx2) != 0 && kernel.nr == kPanelColumns && kernel.mr > 1;
 }
 
+bool can_take_rows(const Kernel<GemmF32Fn>& kernel) { return kernel.mr == 1 || (kernel.features & kAvx2) != 0; }
+
 size_t rows_of_tiles_f32(size_t m) { return rows_of_tiles(choose_gemm_f32(dispatch_config(), m), m); }
 
 Status prepare_rows_f32(size_t k, const float* x, size_t m, size_t mr, bool reject_non_finite, bool parallel,
@@ -83,7 +85,8 @@ Status prepare_rows_f32(size_t k, const float* x, size_t m, size_t mr, bool reje
   }
   out->m = m;
   out->values = out->memory.as<float>();
-  PackContext context = {x, m, k, mr, out->values};
+  out->as_they_lie = false;
+  PackContext context = {x, m, k, mr, out->memory.as<float>()};
   if (parallel && blocks > 1 && elements >= kParallelPreparation) {
     ThreadPool::instance().parallel_for(blocks, pack_task, &context);
   } else {
@@ -103,9 +106,19 @@ Float32Gemm::Float32Gemm(const PackedWeights& weights, size_t m, const LinearEpi
       ask_ahead_(are_asked_for(w_.panels_bytes(), far_, m > kernel_.mr)),
       depth_(ask_ahead_ && can_pause(kernel_) && tiling_.block_rows <= kMaxRows ? steps_of_slices(w_.k) : w_.k) {}
 
+// A few rows are read as fast as packed ones. Of a tile of many, each column of tiles reads them again, from a cache
+// whose sets they may share, and packing them once pays from some columns on.
+bool Float32Gemm::takes_rows() const {
+  constexpr size_t kFewRows = 4, kFewColumns = 6 * kPanelColumns, kPage = 4096;
+  if (!can_take_rows(kernel_)) return false;
+  const bool share_sets = w_.k * sizeof(float) % kPage == 0;
+  return tiling_.mr <= kFewRows || w_.n <= (share_sets ? kFewColumns / 2 : kFewColumns);
+}
+
 void Float32Gemm::run(const Block& block, const PreparedRows& rows, size_t first) const {
   GemmF32Args args = {};
-  args.lda = tiling_.mr;
+  args.lda = rows.as_they_lie ? 1 : tiling_.mr;
+  args.row_stride = rows.as_they_lie ? w_.k : 1;
   args.panel_stride = w_.panel_stride();
   args.ldc = w_.n;
   args.epilogue = {nullptr, nullptr, w_.n, epilogue_.activation, epilogue_.output};
@@ -143,7 +156,7 @@ void Float32Gemm::run_slice(const Block& block, const Slice& slice, GemmF32Args*
   for (size_t row = 0; row < m; row += mr) {
     const size_t to = (block.row0 + row) * w_.n + col;
     args.m = std::min(mr, m - row);
-    args.a = whole->a + row * w_.k + k * mr;
+    args.a = whole->a + row * w_.k + k * args.lda;
     args.sums = whole->sums + row * kPanelColumns;
     args.c = static_cast<char*>(y_) + to * value_bytes;
     if (epilogue_.residual) args.epilogue.residual = epilogue_.residual + to;

@@ -15,12 +15,18 @@ size_t rows_of_tiles_f32(size_t m);
 /// Whether a kernel can take a tile some steps of k at a time.
 bool can_pause(const Kernel<GemmF32Fn>& kernel);
 
+/// Whether a kernel can read rows as the caller has them, not only packed ones.
+bool can_take_rows(const Kernel<GemmF32Fn>& kernel);
+
 /// One multiplication by float32 weights: what its blocks have in common.
 class Float32Gemm {
  public:
   Float32Gemm(const PackedWeights& weights, size_t m, const LinearEpilogue& epilogue, void* y);
 
   const Tiling& tiling() const { return tiling_; }
+
+  /// Whether rows had better be read where they lie: packing them costs more than it gains.
+  bool takes_rows() const;
 
   /// Row 0 of the block is row `first` of `rows`, a multiple of the rows of tiles.
   void run(const Block& block, const PreparedRows& rows, size_t first) const;

@@ -44,7 +44,8 @@ struct Input {
 };
 
 /// Rows of activations as the driver hands them to kernels: a private copy of the caller's numbers, quantized for int8
-/// weights, packed float32 for float32 weights. Making it is the only time the caller's memory is read.
+/// weights, packed float32 for float32 weights. Making it is the only time the caller's memory is read, but for float32
+/// rows that a synchronous call takes as they lie (Float32Gemm::takes_rows).
 struct PreparedRows {
   size_t m = 0;
   size_t lda = 0;  // bytes between rows of q
@@ -53,7 +54,8 @@ struct PreparedRows {
   float* scales = nullptr;
   int32_t* zero_points = nullptr;
   int32_t* row_sums = nullptr;
-  float* values = nullptr;  // float32 weights: blocks [k, mr] for the kernel that multiplies m rows
+  const float* values = nullptr;  // float32 weights: blocks [k, mr] for the kernel that multiplies m rows
+  bool as_they_lie = false;       // or `values` is [m, k], the caller's
 };
 
 /// Rows up to this length lie in the level-1 cache two at a time: the next one is looked at while one is quantized.

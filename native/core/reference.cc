@@ -103,7 +103,7 @@ void gemm_f32(const GemmF32Args& args) {
       const float* column = args.b + j / kPanelColumns * args.panel_stride + j % kPanelColumns;
       float y = 0.0f;
       for (size_t l = 0; l < args.k; ++l) {
-        y = std::fma(args.a[l * args.lda + i], column[l * kPanelColumns], y);
+        y = std::fma(args.a[l * args.lda + i * args.row_stride], column[l * kPanelColumns], y);
       }
       if (args.epilogue.bias) y += args.epilogue.bias[j];
       store(args.epilogue, y, i, j, args.c, args.ldc);

@@ -122,15 +122,17 @@ struct GemmU8S8Args {
 };
 using GemmU8S8Fn = void (*)(const GemmU8S8Args*);
 
-/// One output tile in float32. A is packed [k, lda], one value of each row after the other. One accumulator per output,
-/// from +0, one fma per k in ascending order, then bias, activation, residual.
+/// One output tile in float32. A is packed [k, lda], one value of each row after the other; kernels that take rows as
+/// they lie (core/gemm_f32.h) also read A [m, k]. One accumulator per output, from +0, one fma per k in ascending
+/// order, then bias, activation, residual.
 ///
 /// Kernels that can pause (core/gemm_f32.h) also take a tile some steps of k at a time: with `pause` they leave the
 /// accumulators in `sums` and C alone, with `resume` they start from there. Others are never asked to.
 struct GemmF32Args {
   size_t m, n, k;  // k is not padded
   const float* a;
-  size_t lda;           // elements between steps of k, at least m
+  size_t lda;           // elements between steps of k: at least m where A is packed, else 1
+  size_t row_stride;    // elements between rows of A: 1 where it is packed
   const float* b;       // first panel: [k, 32]
   size_t panel_stride;  // elements between panels
   void* c;              // float32 or 8-bit codes [m, n]

@@ -71,13 +71,13 @@ std::vector<float> DriverCase::expected() const {
   std::vector<float> y(m * w.n);
   const EpilogueArgs ends{epilogue().bias, epilogue().residual, w.n, activation, nullptr};
   if (w.scheme == Scheme::float32) {
-    std::vector<float> packed(m * w.k);  // [k, m], as kernel.h wants it
-    for (size_t i = 0; i < packed.size(); ++i) packed[i] = x[i % m * w.k + i / m];
     GemmF32Args args{};
-    args.m = args.lda = m;
+    args.m = m;
+    args.lda = 1;
+    args.row_stride = w.k;
     args.n = args.ldc = w.n;
     args.k = w.k;
-    args.a = packed.data();
+    args.a = x.data();
     args.b = static_cast<const float*>(w.panels);
     args.panel_stride = w.panel_stride();
     args.c = y.data();

@@ -39,9 +39,16 @@ class Checker {
     args.n = c.n;
     args.k = c.k;
     args.lda = c.strides ? kernel_.mr : c.m;
+    args.row_stride = 1;
+    size_t values = (c.k - 1) * args.lda + c.m;
+    if (can_take_rows(kernel_) && random_.chance(2)) {
+      args.lda = 1;
+      args.row_stride = c.k + (c.strides ? 7 : 0);
+      values = (c.m - 1) * args.row_stride + c.k;
+    }
     args.panel_stride = kPanelColumns * (c.k + (c.strides ? 1 : 0));
     args.ldc = c.n + (c.strides ? 3 : 0);
-    args.a = reals(a_, (c.k - 1) * args.lda + c.m, c.specials);
+    args.a = reals(a_, values, c.specials);
     args.b = reals(b_, (panels - 1) * args.panel_stride + kPanelColumns * c.k, c.specials);
     if (columns < kPanelColumns && random_.chance(2)) args.b += (kPanelColumns - columns);  // a panel's second half
     if (c.bias) args.epilogue.bias = reals(bias_, columns, false);

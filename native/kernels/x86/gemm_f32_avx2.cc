@@ -11,6 +11,7 @@
 #include "kernels/rows_of.h"
 #include "kernels/vec/avx2.h"
 #include "kernels/x86/ask_next.h"
+#include "kernels/x86/rows_f32.h"
 #include "kernels/activations.inc"
 #include "kernels/epilogue.inc"
 #include "kernels/tile_switch.h"
@@ -25,7 +26,7 @@ enum Ask { kNothing, kNext, kAhead, kFarAhead };
 constexpr size_t kBytesAhead = 1024;
 
 // kRows rows x kGroups groups of 16 columns.
-template <int kRows, int kGroups, Ask kAsk>
+template <int kRows, int kGroups, Layout kLayout, Ask kAsk>
 struct AnyTile {
   static void run(const GemmF32Args* args) {
     constexpr int kVectors = 2 * kGroups;
@@ -40,8 +41,7 @@ struct AnyTile {
         sums[i][v] = resume ? _mm256_load_ps(from + i * kPanelColumns + v * 8) : _mm256_setzero_ps();
       }
     }
-    const size_t lda = args->lda;
-    const float* a = args->a;
+    Rows<kRows, kLayout> a(args);
     const float* b = args->b;
     const char* next = args->next;
     const size_t panel_stride = args->panel_stride;
@@ -85,7 +85,7 @@ struct AnyTile {
             for (int v = 0; v < kVectors; ++v) sums[i][v] = _mm256_fmadd_ps(x, w[v], sums[i][v]);
           }
         }
-        a += lda;
+        a.next_step();
         b += kPanelColumns;
       } while (b != stop);
     }
@@ -114,23 +114,25 @@ struct AnyTile {
   }
 };
 
-template <int kRows, int kGroups>
-using Tile = AnyTile<kRows, kGroups, kNext>;
 template <int kRows, int>
-using FarTile = AnyTile<kRows, 1, kFarAhead>;
+using Tile = AnyTile<kRows, 1, kPacked, kNext>;
 template <int kRows, int>
-using TwoGroups = Tile<kRows, 2>;
+using FarTile = AnyTile<kRows, 1, kPacked, kFarAhead>;
+template <int kRows, int>
+using StridedTile = AnyTile<kRows, 1, kStrided, kNext>;
+template <int kRows, int>
+using TwoGroups = AnyTile<kRows, 2, kStrided, kNext>;
 template <int kRows, int kGroups>
-using WideTile = AnyTile<kRows, kGroups, kNothing>;
+using WideTile = AnyTile<kRows, kGroups, kStrided, kNothing>;
 template <int kRows, int kGroups>
-using WideTileAskingAhead = AnyTile<kRows, kGroups, kAhead>;
+using WideTileAskingAhead = AnyTile<kRows, kGroups, kStrided, kAhead>;
 
 // Up to `rows` rows and `columns` columns of a tile.
 static inline GemmF32Args part_of(const GemmF32Args* args, size_t row, size_t rows, size_t column, size_t columns) {
   GemmF32Args part = *args;
   part.m = smaller(args->m - row, rows);
   part.n = smaller(args->n - column, columns);
-  part.a += row;
+  part.a += row * args->row_stride;
   part.b += column;
   if (args->sums != nullptr) part.sums += row * kPanelColumns + column;
   const size_t value_bytes = args->epilogue.output != nullptr ? 1 : sizeof(float);
@@ -143,6 +145,7 @@ static inline GemmF32Args part_of(const GemmF32Args* args, size_t row, size_t ro
 }  // namespace
 
 void gemm_f32_6x32c1_avx2(const GemmF32Args* args) {
+  const bool packed = args->row_stride == 1;
   const bool few = args->m < (args->ask_ahead ? 4 : 6) && args->n > 16;
   const size_t rows = few && args->m > 3 ? (args->m + 1) / 2 : args->m, columns = few ? args->n : 16;
   for (size_t row = 0; row < args->m; row += rows) {
@@ -152,14 +155,18 @@ void gemm_f32_6x32c1_avx2(const GemmF32Args* args) {
         run_tile<TwoGroups, 3, 1>(part.m, 1, &part);
         continue;
       }
-      if (args->b_is_far && column == 0) {  // fewer rows wait for no more than memory gives
+      if (packed && args->b_is_far && column == 0) {  // fewer rows wait for no more than memory gives
         run_tile<FarTile, 6, 1>(part.m, 1, &part);
         continue;
       }
       part.next_all = false;  // but half by each group of columns
       if (column != 0 && args->next != nullptr)
         part.next = args->next_all ? args->next + args->next_quarter / 2 : nullptr;
-      run_tile<Tile, 6, 1>(part.m, 1, &part);
+      if (packed) {
+        run_tile<Tile, 6, 1>(part.m, 1, &part);
+      } else {
+        run_tile<StridedTile, 6, 1>(part.m, 1, &part);
+      }
     }
   }
 }

@@ -13,6 +13,7 @@
 #include "kernels/rows_of.h"
 #include "kernels/vec/avx512.h"
 #include "kernels/x86/ask_next.h"
+#include "kernels/x86/rows_f32.h"
 #include "kernels/activations.inc"
 #include "kernels/epilogue.inc"
 #include "kernels/tile_switch.h"
@@ -26,7 +27,7 @@ namespace {  // internal linkage: another file has a Tile too
 enum Ask { kNothing, kNext, kAhead, kFarAhead };
 
 // kVectors / 2 panels, or the first half of one. kBytesAhead: for kAhead.
-template <int kRows, int kVectors, Ask kAsk, int kBytesAhead = 0>
+template <int kRows, int kVectors, Layout kLayout, Ask kAsk, int kBytesAhead = 0>
 struct AnyTile {
   static void run(const GemmF32Args* args) {
     constexpr size_t kSums = kRows * kVectors * kLanes;
@@ -41,8 +42,7 @@ struct AnyTile {
         sums[i][v] = resume ? _mm512_load_ps(from + (i * kVectors + v) * kLanes) : _mm512_setzero_ps();
       }
     }
-    const size_t lda = args->lda;
-    const float* a = args->a;
+    Rows<kRows, kLayout> a(args);
     const float* b = args->b;
     const char* next = args->next;
     const size_t panel_stride = args->panel_stride;
@@ -78,7 +78,7 @@ struct AnyTile {
 #pragma GCC unroll 8
           for (int v = 0; v < kVectors; ++v) sums[i][v] = _mm512_fmadd_ps(x, w[v], sums[i][v]);
         }
-        a += lda;
+        a.next_step();
         b += kPanelColumns;
       } while (b != stop);
     }
@@ -107,15 +107,17 @@ struct AnyTile {
 };
 
 template <int kRows, int>
-using Tile = AnyTile<kRows, 2, kNext>;
-template <int kRows, int kPanels>
-using WideTile = AnyTile<kRows, 2 * kPanels, kNothing>;
-template <int kRows, int kPanels>
-using WideTileAskingAhead = AnyTile<kRows, 2 * kPanels, kAhead, kRows == 1 ? 512 : 2048>;
+using Tile = AnyTile<kRows, 2, kPacked, kNext>;
 template <int kRows, int>
-using FarTile = AnyTile<kRows, 2, kFarAhead>;
+using FarTile = AnyTile<kRows, 2, kPacked, kFarAhead>;
 template <int kRows, int>
-using HalfTile = AnyTile<kRows, 1, kNothing>;
+using StridedTile = AnyTile<kRows, 2, kStrided, kNext>;
+template <int kRows, int>
+using HalfTile = AnyTile<kRows, 1, kStrided, kNothing>;
+template <int kRows, int kPanels>
+using WideTile = AnyTile<kRows, 2 * kPanels, kStrided, kNothing>;
+template <int kRows, int kPanels>
+using WideTileAskingAhead = AnyTile<kRows, 2 * kPanels, kStrided, kAhead, kRows == 1 ? 512 : 2048>;
 
 // 16 columns and 8 more.
 template <int kRows, int>
@@ -128,10 +130,9 @@ struct ThreeQuarterTile {
       left[i] = _mm512_setzero_ps();
       right[i] = _mm256_setzero_ps();
     }
-    const size_t lda = args->lda;
-    const float* a = args->a;
+    Rows<kRows, kStrided> a(args);
     const float* b = args->b;
-    for (const float* const end = b + args->k * kPanelColumns; b != end; a += lda, b += kPanelColumns) {
+    for (const float* const end = b + args->k * kPanelColumns; b != end; a.next_step(), b += kPanelColumns) {
       const __m512 w = _mm512_load_ps(b);
       const __m256 more = _mm256_load_ps(b + kLanes);
 #pragma GCC unroll 16
@@ -148,6 +149,27 @@ struct ThreeQuarterTile {
       _mm512_store_ps(tile + i * kPanelColumns + kLanes, _mm512_zextps256_ps512(right[i]));
     }
     epilogue_f32(tile, kPanelColumns, args);
+  }
+};
+
+// 8 columns.
+template <int kRows, int>
+struct QuarterTile {
+  static void run(const GemmF32Args* args) {
+    __m256 sums[kRows];
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) sums[i] = _mm256_setzero_ps();
+    Rows<kRows, kStrided> a(args);
+    const float* b = args->b;
+    for (const float* const end = b + args->k * kPanelColumns; b != end; a.next_step(), b += kPanelColumns) {
+      const __m256 w = _mm256_load_ps(b);
+#pragma GCC unroll 16
+      for (int i = 0; i < kRows; ++i) sums[i] = _mm256_fmadd_ps(_mm256_set1_ps(a[i]), w, sums[i]);
+    }
+    alignas(64) float tile[kRows * kLanes];
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) _mm512_store_ps(tile + i * kLanes, _mm512_zextps256_ps512(sums[i]));
+    epilogue_f32(tile, kLanes, args);
   }
 };
 
@@ -188,11 +210,14 @@ struct NarrowTile {
 }  // namespace
 
 void gemm_f32_12x32c1_avx512(const GemmF32Args* args) {
-  if (args->n < args->m) return run_tile<NarrowTile, 11, 1>(args->n, 1, args);
-  if (args->n <= kLanes) return run_tile<HalfTile, 12, 1>(args->m, 1, args);
-  constexpr size_t kThreeQuarters = 3 * kPanelColumns / 4;
+  constexpr size_t kQuarter = kPanelColumns / 4;
+  const bool packed = args->row_stride == 1;
+  if (packed && args->n < args->m) return run_tile<NarrowTile, 11, 1>(args->n, 1, args);
+  if (args->n <= kQuarter) return run_tile<QuarterTile, 12, 1>(args->m, 1, args);
+  if (args->n <= 2 * kQuarter) return run_tile<HalfTile, 12, 1>(args->m, 1, args);
   const bool in_one_go = !args->pause && !args->resume && args->next == nullptr;
-  if (args->n <= kThreeQuarters && in_one_go) return run_tile<ThreeQuarterTile, 12, 1>(args->m, 1, args);
+  if (args->n <= 3 * kQuarter && in_one_go) return run_tile<ThreeQuarterTile, 12, 1>(args->m, 1, args);
+  if (!packed) return run_tile<StridedTile, 12, 1>(args->m, 1, args);
   if (args->b_is_far) return run_tile<FarTile, 12, 1>(args->m, 1, args);
   run_tile<Tile, 12, 1>(args->m, 1, args);
 }
