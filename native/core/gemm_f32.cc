@@ -106,13 +106,20 @@ Float32Gemm::Float32Gemm(const PackedWeights& weights, size_t m, const LinearEpi
       ask_ahead_(are_asked_for(w_.panels_bytes(), far_, m > kernel_.mr)),
       depth_(ask_ahead_ && can_pause(kernel_) && tiling_.block_rows <= kMaxRows ? steps_of_slices(w_.k) : w_.k) {}
 
-// A few rows are read as fast as packed ones. Of a tile of many, each column of tiles reads them again, from a cache
-// whose sets they may share, and packing them once pays from some columns on.
+// Packing many rows pays where they are read often, by weights from afar: asking for these suits one stream of rows.
 bool Float32Gemm::takes_rows() const {
-  constexpr size_t kFewRows = 4, kFewColumns = 6 * kPanelColumns, kPage = 4096;
+  constexpr size_t kFewRows = 4, kFewColumns = 6 * kPanelColumns, kManyColumns = 24 * kPanelColumns, kManyRows = 64;
   if (!can_take_rows(kernel_)) return false;
-  const bool share_sets = w_.k * sizeof(float) % kPage == 0;
-  return tiling_.mr <= kFewRows || w_.n <= (share_sets ? kFewColumns / 2 : kFewColumns);
+  if (tiling_.mr <= kFewRows || w_.n <= kFewColumns) return true;
+  const size_t near = (tiling_.m >= kManyRows ? 4 : 1) * cpu_caches().l2;
+  return w_.n <= kManyColumns && w_.panels_bytes() <= near;
+}
+
+// Rows of whole pages all fall into one set of the level-1 cache, which holds eight cache lines.
+size_t Float32Gemm::rows_of_tile(const PreparedRows& rows) const {
+  constexpr size_t kPage = 4096, kWays = 8;
+  const bool share_a_set = rows.as_they_lie && w_.k * sizeof(float) % kPage == 0;
+  return share_a_set ? std::min(tiling_.mr, kWays) : tiling_.mr;
 }
 
 void Float32Gemm::run(const Block& block, const PreparedRows& rows, size_t first) const {
@@ -130,7 +137,7 @@ void Float32Gemm::run(const Block& block, const PreparedRows& rows, size_t first
     const size_t n = std::min(tiling_.nr, block.col1 - col);
     const size_t depth = n > kPanelColumns / 2 ? depth_ : w_.k;  // half panels do not pause
     size_t k = 0;
-    do run_slice(block, {col, n, k, std::min(depth, w_.k - k)}, &args);
+    do run_slice(block, {col, n, k, std::min(depth, w_.k - k), rows_of_tile(rows)}, &args);
     while ((k += depth) < w_.k);
   }
 }
@@ -138,7 +145,7 @@ void Float32Gemm::run(const Block& block, const PreparedRows& rows, size_t first
 // What comes after a slice is asked for by its last two tiles, half by each, in four places: a hardware prefetcher
 // keeps within a page, and several bring more from afar than one.
 void Float32Gemm::run_slice(const Block& block, const Slice& slice, GemmF32Args* whole) const {
-  const auto& [col, n, k, depth] = slice;
+  const auto& [col, n, k, depth, mr] = slice;
   const size_t value_bytes = epilogue_.output ? 1 : sizeof(float);
   GemmF32Args args = *whole;
   args.k = depth;
@@ -151,7 +158,7 @@ void Float32Gemm::run_slice(const Block& block, const Slice& slice, GemmF32Args*
   const char* const next = reinterpret_cast<const char*>(args.b + depth * kPanelColumns);
   const size_t next_depth = std::min(args.pause ? w_.k - k - depth : w_.k, depth_);
   args.next_quarter = round_up(next_depth * kPanelColumns * sizeof(float) / 4, kCacheLine);
-  const size_t m = block.row1 - block.row0, mr = tiling_.mr;
+  const size_t m = block.row1 - block.row0;
   args.next_all = m <= mr;
   for (size_t row = 0; row < m; row += mr) {
     const size_t to = (block.row0 + row) * w_.n + col;

@@ -32,10 +32,11 @@ class Float32Gemm {
   void run(const Block& block, const PreparedRows& rows, size_t first) const;
 
  private:
-  // Columns [col, col + n) of a block, and steps [k, k + depth) of what is summed up there.
+  // Columns [col, col + n) of a block, and steps [k, k + depth) of what is summed up there, by tiles of mr rows.
   struct Slice {
-    size_t col, n, k, depth;
+    size_t col, n, k, depth, mr;
   };
+  size_t rows_of_tile(const PreparedRows& rows) const;
   void run_slice(const Block& block, const Slice& slice, GemmF32Args* args) const;
   const float* panel_of(size_t col) const {
     return static_cast<const float*>(w_.panels) + col / kPanelColumns * w_.panel_stride() + col % kPanelColumns;

@@ -1,5 +1,5 @@
-// forward_layers beyond the plain case: static scales, rows of codes, several layers on one input, residuals that share
-// memory with the result, results as codes. Each against the oracle's formulas.
+// forward_layers beyond the plain case: static scales, rows of codes, several layers on one input, rows and residuals
+// that share memory with the result, results as codes. Each against the oracle's formulas.
 #include <cmath>
 #include <cstring>
 #include <vector>
@@ -180,6 +180,21 @@ QGEMM_TEST(layers_on_one_input_give_what_each_gives_alone) {
     for (int i = 0; i < 3; ++i) {
       const InputScheme own = dynamic_input(*layers[i]->weights);
       EXPECT(equal(y[i], forward(*layers[i], own, q.input())), "m=%zu layer %d", m, i);
+    }
+  }
+}
+
+QGEMM_TEST(float32_results_may_take_the_place_of_the_rows) {
+  Random random;
+  for (const size_t m : {1, 3, 13, 90, 200}) {
+    for (const size_t size : {1, 20, 100, 128}) {
+      const DriverCase c = DriverCase::float32(m, size, size, &random);
+      std::vector<float> y = c.x;
+      const LinearOutput output = {c.weights.get(), c.epilogue(), y.data()};
+      Input input;
+      input.x = y.data();
+      const Status status = forward_layers(dynamic_input(*c.weights), input, m, false, &output, 1);
+      EXPECT(status == Status::ok && c.first_difference(y) == y.size(), "m=%zu n=k=%zu", m, size);
     }
   }
 }

@@ -56,6 +56,17 @@ void compare(const char* kernel, const Shape& s, const DriverCase& c) {
          bad / s.n, bad % s.n, y[bad]);
 }
 
+// Float32 rows that linear_forward reads where they lie, packed, as asynchronous calls have them.
+void compare_packed(const char* kernel, const Shape& s, const DriverCase& c) {
+  PreparedRows rows;
+  std::vector<float> y(s.m * s.n);
+  const bool prepared = prepare_rows(dynamic_input(*c.weights), c.input(), s.m, false, true, &rows) == Status::ok;
+  EXPECT(prepared && gemm(*c.weights, rows, c.epilogue(), y.data(), nullptr) == Status::ok, "%s: failed", kernel);
+  const size_t bad = c.first_difference(y);
+  EXPECT(bad == y.size(), "%s m=%zu n=%zu k=%zu, packed: y[%zu, %zu] is %.9g, not what the oracle gives", kernel, s.m,
+         s.n, s.k, bad / s.n, bad % s.n, y[bad]);
+}
+
 // Column sums as large as they get, and K where kernels take another way for them.
 void check_deep_columns(const char* kernel, Random* random) {
   if (slow_cpu()) return;  // a hundred million products
@@ -90,7 +101,11 @@ void check_driver_u8s8(const Kernel<GemmU8S8Fn>& kernel) {
 void check_driver_f32(const Kernel<GemmF32Fn>& kernel) {
   force(kernel.name);
   Random random(6);
-  sweep(kernel, [&](const Shape& s) { compare(kernel.name, s, DriverCase::float32(s.m, s.n, s.k, &random)); });
+  sweep(kernel, [&](const Shape& s) {
+    const DriverCase c = DriverCase::float32(s.m, s.n, s.k, &random);
+    compare(kernel.name, s, c);
+    compare_packed(kernel.name, s, c);
+  });
 }
 
 }  // namespace test

@@ -4,8 +4,8 @@
 // weights + 1 activation = 15 of 16 registers; per step of k 2 + 6 loads for 12 fma, 64 bytes of them from the panel.
 // It can pause between steps of k, and asks for what comes next, four cache lines at a time. Fewer rows read it from
 // far, and as one stream: up to three rows at a time, 12 accumulators + 3 activations + 1 weight; the second time the
-// panel is near. Where asking pays, four and five rows find it near too. A comes packed [k][6]. Tile 1x64: 8
-// accumulators over two panels. Panel: [k][32] float32; 16 columns are two operands.
+// panel is near. Where asking pays, four and five rows find it near too. A comes packed [k][6], or as it lies, [m][k].
+// Tile 1x64: 8 accumulators over two panels. Panel: [k][32] float32; 16 columns are two operands.
 #include "kernels/is_plain.h"
 #include "kernels/kernel.h"
 #include "kernels/rows_of.h"
@@ -121,7 +121,9 @@ using FarTile = AnyTile<kRows, 1, kPacked, kFarAhead>;
 template <int kRows, int>
 using StridedTile = AnyTile<kRows, 1, kStrided, kNext>;
 template <int kRows, int>
-using TwoGroups = AnyTile<kRows, 2, kStrided, kNext>;
+using TwoGroups = AnyTile<kRows, 2, kPacked, kNext>;
+template <int kRows, int>
+using StridedTwoGroups = AnyTile<kRows, 2, kStrided, kNext>;
 template <int kRows, int kGroups>
 using WideTile = AnyTile<kRows, kGroups, kStrided, kNothing>;
 template <int kRows, int kGroups>
@@ -152,7 +154,11 @@ void gemm_f32_6x32c1_avx2(const GemmF32Args* args) {
     for (size_t column = 0; column < args->n; column += columns) {
       GemmF32Args part = part_of(args, row, rows, column, columns);
       if (few) {
-        run_tile<TwoGroups, 3, 1>(part.m, 1, &part);
+        if (packed) {
+          run_tile<TwoGroups, 3, 1>(part.m, 1, &part);
+        } else {
+          run_tile<StridedTwoGroups, 3, 1>(part.m, 1, &part);
+        }
         continue;
       }
       if (packed && args->b_is_far && column == 0) {  // fewer rows wait for no more than memory gives

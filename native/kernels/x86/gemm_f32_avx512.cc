@@ -1,13 +1,13 @@
 // gemm_f32_{12x32, 4x64, 1x128, 1x32}c1_avx512
 // Instructions: vfmadd231ps zmm, vbroadcastss from memory.
 // Tile 12x32: 24 accumulators + 2 weights + 1 activation = 27 of 32 registers. Per step of k: 2 + 12 loads for 24 fma.
-// A comes packed [k][rows of a tile], so that its broadcasts are one stream. It can pause between steps of k, and asks
-// for what comes next, four cache lines at a time. Tile 4x64: 16 accumulators; with few rows weights come from far, and
-// two panels at once are more streams for the prefetcher. Tile 1x128: 8 accumulators over four panels; 1x32 reads one
-// stream, which is faster from main memory where asking some steps ahead does not pay. Panel: [k][32] float32; 128
-// bytes per step are two operands. Up to 16 columns take half a panel, and where they are fewer than the rows, these
-// are the vectors. Up to 24 take three quarters: vectors of 256 bits take half as long where those of 512 are made of
-// two (Zen 4).
+// A comes packed [k][rows of a tile], so that its broadcasts are one stream, or as it lies, [m][k]. It can pause
+// between steps of k, and asks for what comes next, four cache lines at a time. Tile 4x64: 16 accumulators; with few
+// rows weights come from far, and two panels at once are more streams for the prefetcher. Tile 1x128: 8 accumulators
+// over four panels; 1x32 reads one stream, which is faster from main memory where asking some steps ahead does not pay.
+// Panel: [k][32] float32; 128 bytes per step are two operands. Up to 8 columns take a quarter of a panel, up to 16
+// half, up to 24 three quarters: vectors of 256 bits take half as long where those of 512 are made of two (Zen 4).
+// Where columns are fewer than packed rows, these are the vectors.
 #include "kernels/is_plain.h"
 #include "kernels/kernel.h"
 #include "kernels/rows_of.h"
