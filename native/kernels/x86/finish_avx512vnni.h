@@ -8,16 +8,7 @@
 namespace qgemm {
 namespace {  // internal linkage: each file has its own flags
 
-// Sums of products of two pairs of int16, added to a sum modulo 2^32.
-static inline void dot2(__m512i& sum, __m512i a, __m512i b) {
-#if defined(__GNUC__) && !defined(__clang__)
-  __asm__("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
-#else
-  sum = _mm512_dpwssd_epi32(sum, a, b);
-#endif
-}
-
-// A zero point times a column sum is one dot2, where vpmulld would be two instructions on one port: the sum is
+// A zero point times a column sum is one vpmaddwd, where vpmulld would be two instructions on one port: the sum is
 // low + 128 * high with 16 bits each, which is true of kLargestSplitK codes, and the zero point comes as z and 128 * z.
 constexpr size_t kLargestSplitK = 32768;
 
@@ -34,52 +25,52 @@ struct Plain {
   static constexpr int kMaxVectors = 4, kMaxRows = 32;
   bool any;
   LineShift shift;
-  const float* bias;
-  alignas(64) int32_t column_sums[kMaxVectors * kLanes];  // split
-  alignas(64) float no_bias[kMaxVectors * kLanes];
   alignas(64) int32_t zero_points[kMaxRows];  // negative ones, split
 
-  // What belongs to the rows.
   explicit Plain(const GemmU8S8Args* args) : any(args->k <= kLargestSplitK && has_plain_sums(args)) {
     if (!any) return;
-    if (args->epilogue.bias == nullptr) {
-      for (int v = 0; v < kMaxVectors; ++v) f32_store(no_bias + v * kLanes, f32_set1(0.0f));
-    }
     for (size_t i = 0; i < args->m; i += kLanes) {
       const I32 z = i32_load_n(args->a_zero_points + i, smaller(args->m - i, kLanes));
       i32_store(zero_points + i, split_zero_points(i32_sub(i32_set1(0), z)));
     }
     shift = line_shift(args);
   }
-
-  // What belongs to the columns of one tile, kMaxVectors of them at most.
-  void take_columns(const GemmU8S8Args* args) {
-    if (!any) return;
-    bias = args->epilogue.bias != nullptr ? args->epilogue.bias : no_bias;
-    for (size_t j = 0; j < args->n; j += kLanes) {
-      i32_store(column_sums + j, split_column_sums(i32_load(args->b_column_sums + j)));
-    }
-  }
 };
+
+// Sums to begin with: what zero points of rows take away. At the end it would keep the units waiting that multiply;
+// here they are still at the tile before.
+template <int kRows, int kVectors>
+static QGEMM_ALWAYS_INLINE void begin_sums(__m512i (&sums)[kRows][kVectors], const GemmU8S8Args* args, size_t row,
+                                           const Plain& plain) {
+  I32 column_sums[kVectors];
+#pragma GCC unroll 8
+  for (int v = 0; v < kVectors; ++v) column_sums[v] = split_column_sums(i32_load(args->b_column_sums + v * kLanes));
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+    const I32 zero_point = i32_set1(plain.zero_points[row + i]);
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) sums[i][v] = _mm512_madd_epi16(zero_point, column_sums[v]);
+  }
+}
+
+alignas(64) static const float kNoBias[Plain::kMaxVectors * kLanes] = {};
 
 // Results before the activation, in place of the sums. Columns are the outer loop: what belongs to a column is loaded
 // once for all rows, which is half of the time that this takes (Zen 5). By recursion: gcc 12 does not unroll so large a
 // loop, and then puts all sums in memory.
 template <int kVector, int kRows, int kVectors>
-static QGEMM_ALWAYS_INLINE void scale_sums(__m512i (&sums)[kRows][kVectors], const GemmU8S8Args* args, size_t row,
-                                           const Plain& plain) {
+static QGEMM_ALWAYS_INLINE void scale_sums(__m512i (&sums)[kRows][kVectors], const GemmU8S8Args* args, size_t row) {
   if constexpr (kVector < kVectors) {
-    const I32 column_sums = i32_load(plain.column_sums + kVector * kLanes);
+    const float* const biases = args->epilogue.bias != nullptr ? args->epilogue.bias : kNoBias;
     const F32 b_scales = f32_loaded(f32_load(args->b_scales + kVector * kLanes));
-    const F32 bias = f32_loaded(f32_load(plain.bias + kVector * kLanes));
+    const F32 bias = f32_loaded(f32_load(biases + kVector * kLanes));
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
       I32& sum = sums[i][kVector];
-      dot2(sum, i32_set1(plain.zero_points[row + i]), column_sums);
       const F32 scale = f32_mul(f32_set1(args->a_scales[row + i]), b_scales);
       sum = f32_as_i32(f32_fma(i32_to_f32(sum), scale, bias));
     }
-    scale_sums<kVector + 1>(sums, args, row, plain);
+    scale_sums<kVector + 1>(sums, args, row);
   }
 }
 
@@ -129,7 +120,7 @@ static QGEMM_NOINLINE void activate_and_store(int32_t* results, size_t rows, con
 template <int kRows, int kVectors>
 static QGEMM_ALWAYS_INLINE void finish_in_registers(__m512i (&sums)[kRows][kVectors], const GemmU8S8Args* args,
                                                     size_t row, const Plain& plain) {
-  scale_sums<0>(sums, args, row, plain);
+  scale_sums<0>(sums, args, row);
   if (!takes_long(args->epilogue.activation)) return store_rows<0>(sums, args, row, plain);
   alignas(64) int32_t results[kRows * kVectors * kLanes];
 #pragma GCC unroll 32

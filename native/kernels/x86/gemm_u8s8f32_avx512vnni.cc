@@ -80,18 +80,16 @@ struct AnyTile {
     const Share share = {args->next, args->next_lines};
     if constexpr (kFinishes) {
       Plain plain(args);
-      for_columns<kColumns>(args, [&](const GemmU8S8Args* part) {
-        plain.take_columns(part);
-        run(part, 0, share, &plain);
-      });
+      for_columns<kColumns>(args, [&](const GemmU8S8Args* part) { run(part, 0, share, &plain); });
     } else {
       for_columns<kColumns>(args, [&](const GemmU8S8Args* part) { run(part, 0, share, nullptr); });
     }
   }
   static void run(const GemmU8S8Args* args, size_t row, Share share, const Plain* plain) {
     __m512i sums[kRows][kVectors];
-    multiply(args, row, args->b, share, sums);
-    if (kFinishes && plain->any && args->n == kVectors * kLanes) return finish_in_registers(sums, args, row, *plain);
+    const bool finish = kFinishes && plain->any && args->n == kVectors * kLanes;
+    multiply(args, row, args->b, share, sums, finish ? plain : nullptr);
+    if (finish) return finish_in_registers(sums, args, row, *plain);
     alignas(64) int32_t tile[kRows * kVectors * kLanes];
     store(sums, tile, kVectors * kLanes);
     if (args->m == kRows) return epilogue_u8s8(tile, kVectors * kLanes, args);
@@ -100,11 +98,15 @@ struct AnyTile {
   }
 
   static QGEMM_ALWAYS_INLINE void multiply(const GemmU8S8Args* args, size_t row, const int8_t* b, Share share,
-                                           __m512i (&sums)[kRows][kVectors]) {
+                                           __m512i (&sums)[kRows][kVectors], const Plain* plain = nullptr) {
     __m512i parts[kParts][kRows][kVectors];
+    if (kFinishes && plain != nullptr) {
+      begin_sums(parts[0], args, row, *plain);
+    } else {
 #pragma GCC unroll 32
-    for (int i = 0; i < kParts * kSums; ++i) {
-      parts[i / kSums][i % kSums / kVectors][i % kVectors] = _mm512_setzero_si512();
+      for (int i = 0; i < kParts * kSums; ++i) {
+        parts[i / kSums][i % kSums / kVectors][i % kVectors] = _mm512_setzero_si512();
+      }
     }
     const size_t lda = args->lda;
     const uint8_t* a = args->a + row * lda;
@@ -255,7 +257,6 @@ static inline void run_rows(const GemmU8S8Args* args) {
   constexpr size_t kRows = 6, kHalfRows = 12;
   const Share none = {nullptr, 0};
   Plain plain(args);
-  plain.take_columns(args);
   if (args->n <= kLanes) {
     return for_rows<kHalfRows>(
         args->m, [&](size_t row, size_t rows) { run_tile<HalfTile, kHalfRows, 1>(rows, 1, args, row, none, &plain); });
