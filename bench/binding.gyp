@@ -5,6 +5,7 @@
       "sources": [
         "../native/bench/addon.cc",
         "../native/bench/bandwidth.cc",
+        "../native/bench/loop_crew.cc",
         "../native/bench/peak.cc",
         "../native/core/aligned_buffer.cc",
         "../native/core/cpu.cc",

@@ -31,8 +31,9 @@ function load() {
 }
 
 /**
- * Peaks in GOPS of one thread, for what cpuInfo() says: {instructions, int8(), float32(), loop(steps)}. 0 where there is
- * no loop for the ISA. `loop` does the same work each time that it is called with the same number.
+ * Peaks in GOPS of one thread, for what cpuInfo() says: {instructions, int8(), float32(), loop(steps), crew}. 0 where
+ * there is no loop for the ISA. `loop` does the same work each time that it is called with the same number, and
+ * `crew.loop` does it on each thread between `crew.start(threads)` and `crew.stop()`.
  */
 export function peaks({ isa, features }) {
   const addon = load();
@@ -48,6 +49,11 @@ export function peaks({ isa, features }) {
     int8: () => addon.peakGops(instructions.int8, PEAK_MS),
     float32: () => addon.peakGops(instructions.float32, PEAK_MS),
     loop: spin && ((steps) => addon.registerLoop(spin, steps)),
+    crew: {
+      start: (threads) => addon.startCrew(spin, threads),
+      loop: (steps) => addon.crewLoop(steps),
+      stop: () => addon.stopCrew(),
+    },
   };
 }
 

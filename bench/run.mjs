@@ -58,7 +58,7 @@ async function measureCalls() {
 }
 
 async function measureNeighbours(peak, rounds) {
-  const neighbours = await neighbourRounds(qgemm, peak.loop, rounds);
+  const neighbours = await neighbourRounds(qgemm, peak, rounds);
   console.log(`\n${neighbourLines(neighbours).join('\n')}`);
   return neighbours;
 }

@@ -2,9 +2,11 @@
 // of the machine, for calls from JavaScript: bench/limits.mjs.
 #include <node_api.h>
 
+#include <memory>
 #include <new>
 
 #include "bench/bandwidth.h"
+#include "bench/loop_crew.h"
 #include "bench/peak.h"
 #include "core/aligned_buffer.h"
 
@@ -89,6 +91,29 @@ napi_value register_loop_call(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+std::unique_ptr<LoopCrew> crew;
+
+napi_value start_crew_call(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info, "startCrew(instruction: string, threads: number)");
+  char instruction[kTextLength];
+  arguments.text(instruction);
+  const double threads = arguments.number();
+  if (arguments.ok()) crew = std::make_unique<LoopCrew>(instruction, static_cast<size_t>(threads));
+  return nullptr;
+}
+
+napi_value crew_loop_call(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info, "crewLoop(steps: number), between startCrew and stopCrew");
+  const double steps = arguments.number();
+  if (arguments.ok() && crew != nullptr && steps >= 1) crew->run(static_cast<uint64_t>(steps));
+  return nullptr;
+}
+
+napi_value stop_crew_call(napi_env, napi_callback_info) {
+  crew.reset();
+  return nullptr;
+}
+
 napi_value read_buffer_call(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info, "readBuffer(bytes: number)");
   const double bytes = arguments.number();
@@ -132,9 +157,15 @@ napi_value init(napi_env env, napi_value exports) {
     const char* name;
     napi_callback call;
   } functions[] = {
-      {"peakInstruction", peak_instruction_call}, {"peakGops", peak_gops_call},
-      {"registerLoop", register_loop_call},       {"readBuffer", read_buffer_call},
-      {"readVariants", read_variants_call},       {"readSeconds", read_seconds_call},
+      {"peakInstruction", peak_instruction_call},
+      {"peakGops", peak_gops_call},
+      {"registerLoop", register_loop_call},
+      {"startCrew", start_crew_call},
+      {"crewLoop", crew_loop_call},
+      {"stopCrew", stop_crew_call},
+      {"readBuffer", read_buffer_call},
+      {"readVariants", read_variants_call},
+      {"readSeconds", read_seconds_call},
   };
   for (const auto& [name, call] : functions) {
     napi_value function;
