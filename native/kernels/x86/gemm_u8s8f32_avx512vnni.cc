@@ -55,11 +55,10 @@ namespace {  // internal linkage: another file has a Tile too
 enum class Ask { nothing, next_panel, half_next_panel, next_share, ahead, results };
 constexpr size_t kUnrolled = 16;  // steps of k
 
-static inline size_t depth_of(const GemmU8S8Args* args) {
-  return (size_t{args->logical_k} + kUnrolled - 1) / kUnrolled * kUnrolled;
-}
+// How often all of these are taken.
+static inline size_t turns_of(const GemmU8S8Args* args) { return args->logical_k / kUnrolled; }
 
-// What a tile asks for of the next panels: so many cache lines in each kUnrolled steps of k, from `at` on.
+// What a tile asks for of the next panels: so many cache lines in each turn of kUnrolled steps of k, from `at` on.
 struct Share {
   const int8_t* at;
   size_t lines;
@@ -97,6 +96,22 @@ struct AnyTile {
     epilogue_u8s8(tile, kVectors * kLanes, &part);
   }
 
+  // Four steps of k.
+  static QGEMM_ALWAYS_INLINE void add_products(const uint8_t* a, size_t lda, const int8_t* b, size_t panel_stride,
+                                               __m512i (&sums)[kRows][kVectors]) {
+    __m512i w[kVectors];
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) w[v] = load_weights<kRows>(b + (v / 2) * panel_stride + (v % 2) * 64);
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+      int32_t four;
+      memcpy(&four, a + i * lda, sizeof four);
+      const __m512i x = _mm512_set1_epi32(four);
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) dot4(sums[i][v], x, w[v]);
+    }
+  }
+
   static QGEMM_ALWAYS_INLINE void multiply(const GemmU8S8Args* args, size_t row, const int8_t* b, Share share,
                                            __m512i (&sums)[kRows][kVectors], const Plain* plain = nullptr) {
     __m512i parts[kParts][kRows][kVectors];
@@ -111,11 +126,11 @@ struct AnyTile {
     const size_t lda = args->lda;
     const uint8_t* a = args->a + row * lda;
     const char* next = reinterpret_cast<const char*>(share.at);
-    // Rows are 0 from logical_k on.
-    const size_t panel_stride = args->panel_stride, depth = depth_of(args), ahead = args->ask_ahead;
-    const size_t lines = share.lines, half_share = depth / kUnrolled * lines * 64 / 2;
-    ResultLines<kAsk == Ask::results || kAsk == Ask::next_share> results(args, row, kRows, depth / kUnrolled);
-    for (size_t first = 0; first != depth; first += kUnrolled) {
+    const size_t panel_stride = args->panel_stride, turns = turns_of(args), ahead = args->ask_ahead;
+    const size_t lines = share.lines, half_share = turns * lines * 64 / 2;
+    ResultLines<kAsk == Ask::results || kAsk == Ask::next_share> results(args, row, kRows, turns);
+    const size_t whole = turns * kUnrolled;
+    for (size_t first = 0; first != whole; first += kUnrolled) {
       results.ask_for_share();
       if (kAsk == Ask::next_share) {
         if (lines == 1) {
@@ -139,20 +154,12 @@ struct AnyTile {
             if (kAsk == Ask::ahead) _mm_prefetch(reinterpret_cast<const char*>(b) + line + ahead, _MM_HINT_T0);
           }
         }
-        __m512i w[kVectors];
-#pragma GCC unroll 8
-        for (int v = 0; v < kVectors; ++v) {
-          w[v] = load_weights<kRows>(b + (v / 2) * panel_stride + k * kPanelColumns + (v % 2) * 64);
-        }
-#pragma GCC unroll 16
-        for (int i = 0; i < kRows; ++i) {
-          int32_t four;
-          memcpy(&four, a + i * lda + k, sizeof four);
-          const __m512i x = _mm512_set1_epi32(four);
-#pragma GCC unroll 8
-          for (int v = 0; v < kVectors; ++v) dot4(parts[step % kParts][i][v], x, w[v]);
-        }
+        add_products(a + k, lda, b + k * kPanelColumns, panel_stride, parts[step % kParts]);
       }
+    }
+    // Rows are 0 from logical_k on.
+    for (size_t k = whole; k < args->logical_k; k += 4) {
+      add_products(a + k, lda, b + k * kPanelColumns, panel_stride, parts[0]);
     }
 #pragma GCC unroll 32
     for (int i = 0; i < kSums; ++i) {
@@ -266,7 +273,7 @@ static inline void run_rows(const GemmU8S8Args* args) {
   for_rows<kRows>(args->m, [&](size_t row, size_t rows) {
     const size_t lines = args->next != nullptr ? lines_before(++tile, tiles, args->next_lines) - asked : 0;
     if (lines != 0) {
-      const Share share = {args->next + depth_of(args) / kUnrolled * asked * 64, lines};
+      const Share share = {args->next + turns_of(args) * asked * 64, lines};
       asked += lines;
       run_tile<TileAskingForNext, kRows, 2>(rows, panels, args, row, share, &plain);
     } else if (args->ask_ahead != 0) {
