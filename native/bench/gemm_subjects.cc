@@ -129,7 +129,7 @@ class Int8Subject final : public GemmSubject<GemmU8S8Args, GemmU8S8Fn> {
     GemmU8S8Args args = {};
     args.m = tile.rows;
     args.n = tile.columns;
-    args.k = weights_->padded_k();
+    args.k = kernel_depth(line_, shape.k);
     args.a = a_.data() + tile.row * lda_;
     args.lda = lda_;
     args.b = static_cast<const int8_t*>(weights_->panels) + tile.column / kPanelColumns * weights_->panel_stride() +

@@ -53,6 +53,13 @@ bool takes_many_columns(const Kernel<Fn>& kernel) {
   return (kernel.features & (kAvx512Vnni | kAmxInt8)) == kAvx512Vnni && !takes_many_rows(kernel);
 }
 
+/// GemmU8S8Args::k for weights of depth k: tiles of the matrix unit are 64 deep, the other kernels take 32 at a time.
+template <typename Fn>
+size_t kernel_depth(const Kernel<Fn>& kernel, size_t k) {
+  const size_t unit = blocks_of(kernel) == Blocks::matrix_unit ? kPaddedK : kPaddedK / 2;
+  return (k + unit - 1) / unit * unit;
+}
+
 /// How threads share rows: in multiples of `unit`, and no fewer than `least` each, or `least_by_near_weights` where the
 /// weights are a small part of a cache of their own. A kernel that arranges rows anew for each call wants them to meet
 /// `columns` of weights.

@@ -67,7 +67,7 @@ class Int8Gemm {
   /// Row 0 of the block is row `first` of `rows`.
   void run(const Block& block, const PreparedRows& rows, size_t first) const {
     GemmU8S8Args args = {};
-    args.k = w_.padded_k();
+    args.k = kernel_depth(kernel_, w_.k);
     args.lda = rows.lda;
     args.panel_stride = w_.panel_stride();
     args.ldc = w_.n;

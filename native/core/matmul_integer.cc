@@ -31,7 +31,7 @@ Status matmul_integer(const void* a, bool a_signed, const void* b, bool b_signed
     GemmU8S8Args args = {};
     args.m = rows;
     args.n = columns;
-    args.k = w.padded_k();
+    args.k = kernel_depth(kernel, w.k);
     args.a = codes.as<uint8_t>() + row * lda;
     args.lda = lda;
     args.b = static_cast<const int8_t*>(w.panels) + col / kPanelColumns * w.panel_stride() + col % kPanelColumns * 4;

@@ -195,7 +195,7 @@ class Batch {
     const size_t row1 = std::min(row0 + block_rows_, shape_.m);
     const Item in = item(index);
     GemmU8S8Args args = {};
-    args.k = padded_k_;
+    args.k = kernel_depth(kernel_, shape_.k);
     args.lda = lda_;
     args.panel_stride = panel_bytes_;
     args.ldc = shape_.n;

@@ -47,8 +47,8 @@ class Checker {
     GemmU8S8Args args{};
     args.m = c.m;
     args.n = c.n;
-    args.k = c.k;
     args.logical_k = static_cast<uint32_t>(c.k == 0 ? 0 : random_.integer(c.k - kPaddedK + 1, c.k));
+    args.k = kernel_depth(kernel_, args.logical_k);
     const size_t extra = c.strides ? size_t{kPaddedK} : 0;
     args.lda = c.k + extra;
     args.panel_stride = kPanelColumns * (c.k + extra);

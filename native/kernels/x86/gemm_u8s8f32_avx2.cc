@@ -93,8 +93,9 @@ static inline Extra* cut_codes(const uint8_t* a, size_t depth, size_t start, uin
 
 template <size_t kRows, size_t kDepth>
 static inline void cut_rows(const GemmU8S8Args* args, size_t k0, size_t depth, CutRows<kRows, kDepth>* rows) {
-  memset(rows->most, 0, sizeof rows->most);
-  memset(rows->pair_most, 0, sizeof rows->pair_most);
+  const size_t whole = (depth + kPairDepth - 1) / kPairDepth * kPairDepth;
+  memset(rows->most, 0, whole);
+  memset(rows->pair_most, 0, whole / 2);
   Extra* out = rows->extras;
   for (size_t i = 0; i < args->m; ++i) {
     const uint8_t* a = args->a + i * args->lda + k0;
