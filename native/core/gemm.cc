@@ -195,7 +195,7 @@ Status gemm(const PackedWeights& weights, const PreparedRows& rows, const Linear
   if (rows.m == 0 || weights.n == 0) return Status::ok;
   const ScopedFpEnv fp_env;
   if (weights.scheme == Scheme::float32) {
-    return run_shared(SharedWork<Float32Gemm>{{weights, rows.m, epilogue, y}, rows}, cancel);
+    return run_shared(SharedWork<Float32Gemm>{{weights, rows.m, epilogue, y, false}, rows}, cancel);
   }
   return run_shared(SharedWork<Int8Gemm>{{weights, rows.m, epilogue, y}, rows}, cancel);
 }
@@ -206,12 +206,11 @@ Status gemm_from_input(const InputScheme& scheme, const Input& input, size_t m, 
   if (m == 0 || weights.n == 0) return Status::ok;
   const ScopedFpEnv fp_env;
   if (weights.scheme == Scheme::float32) {
-    PrivateWork<Float32Gemm> work{{weights, m, output.epilogue, output.y}, {}};
+    PrivateWork<Float32Gemm> work{{weights, m, output.epilogue, output.y, true}, {}};
     if (!work.gemm.takes_rows()) return run_private(&work, scheme, input, rows);
     PreparedRows as_they_lie;
     as_they_lie.m = m;
     as_they_lie.values = input.x;
-    as_they_lie.as_they_lie = true;
     return run_shared(SharedWork<Float32Gemm>{work.gemm, as_they_lie}, nullptr);
   }
   PrivateWork<Int8Gemm> work{{weights, m, output.epilogue, output.y}, {}};

@@ -54,6 +54,22 @@ size_t rows_of_tiles(const Kernel<GemmF32Fn>& kernel, size_t m) {
   return (m + tiles - 1) / tiles;
 }
 
+// Packing many rows pays where they are read often, by weights from afar: asking for these suits one stream of rows.
+bool had_better_lie(const Kernel<GemmF32Fn>& kernel, const PackedWeights& weights, size_t m) {
+  constexpr size_t kFewRows = 4, kFewColumns = 6 * kPanelColumns, kManyColumns = 24 * kPanelColumns, kManyRows = 64;
+  if (!can_take_rows(kernel)) return false;
+  if (rows_of_tiles(kernel, m) <= kFewRows || weights.n <= kFewColumns) return true;
+  const size_t near = (m >= kManyRows ? 4 : 1) * cpu_caches().l2;
+  return weights.n <= kManyColumns && weights.panels_bytes() <= near;
+}
+
+// Rows that are not packed can be shared anyhow, and are where there is but one panel to share.
+RowShares shares_of_rows(size_t m, size_t mr, size_t n, bool lie) {
+  constexpr size_t kLeast = 4;
+  if (!lie || n > kPanelColumns) return {mr, mr, mr, 0};
+  return {m <= 2 * mr ? 1 : kLeast, mr, std::min(mr, kLeast), 0};
+}
+
 // Rows of sums that may wait, on the stack, while all rows of a block take some steps of k.
 constexpr size_t kMaxRows = 272;
 
@@ -85,7 +101,6 @@ Status prepare_rows_f32(size_t k, const float* x, size_t m, size_t mr, bool reje
   }
   out->m = m;
   out->values = out->memory.as<float>();
-  out->as_they_lie = false;
   PackContext context = {x, m, k, mr, out->memory.as<float>()};
   if (parallel && blocks > 1 && elements >= kParallelPreparation) {
     ThreadPool::instance().parallel_for(blocks, pack_task, &context);
@@ -95,37 +110,31 @@ Status prepare_rows_f32(size_t k, const float* x, size_t m, size_t mr, bool reje
   return Status::ok;
 }
 
-Float32Gemm::Float32Gemm(const PackedWeights& weights, size_t m, const LinearEpilogue& epilogue, void* y)
+Float32Gemm::Float32Gemm(const PackedWeights& weights, size_t m, const LinearEpilogue& epilogue, void* y,
+                         bool of_caller)
     : w_(weights),
       epilogue_(epilogue),
       y_(y),
       kernel_(choose_gemm_f32(dispatch_config(), m, distance(weights.panels_bytes()))),
-      tiling_(make_tiling({m, w_.n, w_.k, rows_of_tiles(kernel_, m), kernel_.nr, w_.k * sizeof(float),
-                           w_.panels_bytes(), Blocks::none})),
+      takes_rows_(of_caller && had_better_lie(kernel_, w_, m)),
+      tiling_(
+          make_tiling({m, w_.n, w_.k, rows_of_tiles(kernel_, m), kernel_.nr, w_.k * sizeof(float), w_.panels_bytes(),
+                       Blocks::none, shares_of_rows(m, rows_of_tiles(kernel_, m), w_.n, takes_rows_)})),
       far_(distance(w_.reuse.read(w_.panels_bytes())) == Weights::far),
       ask_ahead_(are_asked_for(w_.panels_bytes(), far_, m > kernel_.mr)),
       depth_(ask_ahead_ && can_pause(kernel_) && tiling_.block_rows <= kMaxRows ? steps_of_slices(w_.k) : w_.k) {}
 
-// Packing many rows pays where they are read often, by weights from afar: asking for these suits one stream of rows.
-bool Float32Gemm::takes_rows() const {
-  constexpr size_t kFewRows = 4, kFewColumns = 6 * kPanelColumns, kManyColumns = 24 * kPanelColumns, kManyRows = 64;
-  if (!can_take_rows(kernel_)) return false;
-  if (tiling_.mr <= kFewRows || w_.n <= kFewColumns) return true;
-  const size_t near = (tiling_.m >= kManyRows ? 4 : 1) * cpu_caches().l2;
-  return w_.n <= kManyColumns && w_.panels_bytes() <= near;
-}
-
 // Rows of whole pages all fall into one set of the level-1 cache, which holds eight cache lines.
-size_t Float32Gemm::rows_of_tile(const PreparedRows& rows) const {
+size_t Float32Gemm::rows_of_tile() const {
   constexpr size_t kPage = 4096, kWays = 8;
-  const bool share_a_set = rows.as_they_lie && w_.k * sizeof(float) % kPage == 0;
+  const bool share_a_set = takes_rows_ && w_.k * sizeof(float) % kPage == 0;
   return share_a_set ? std::min(tiling_.mr, kWays) : tiling_.mr;
 }
 
 void Float32Gemm::run(const Block& block, const PreparedRows& rows, size_t first) const {
   GemmF32Args args = {};
-  args.lda = rows.as_they_lie ? 1 : tiling_.mr;
-  args.row_stride = rows.as_they_lie ? w_.k : 1;
+  args.lda = takes_rows_ ? 1 : tiling_.mr;
+  args.row_stride = takes_rows_ ? w_.k : 1;
   args.panel_stride = w_.panel_stride();
   args.ldc = w_.n;
   args.epilogue = {nullptr, nullptr, w_.n, epilogue_.activation, epilogue_.output};
@@ -137,7 +146,7 @@ void Float32Gemm::run(const Block& block, const PreparedRows& rows, size_t first
     const size_t n = std::min(tiling_.nr, block.col1 - col);
     const size_t depth = n > kPanelColumns / 2 ? depth_ : w_.k;  // half panels do not pause
     size_t k = 0;
-    do run_slice(block, {col, n, k, std::min(depth, w_.k - k), rows_of_tile(rows)}, &args);
+    do run_slice(block, {col, n, k, std::min(depth, w_.k - k), rows_of_tile()}, &args);
     while ((k += depth) < w_.k);
   }
 }

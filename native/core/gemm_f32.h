@@ -21,12 +21,13 @@ bool can_take_rows(const Kernel<GemmF32Fn>& kernel);
 /// One multiplication by float32 weights: what its blocks have in common.
 class Float32Gemm {
  public:
-  Float32Gemm(const PackedWeights& weights, size_t m, const LinearEpilogue& epilogue, void* y);
+  /// `of_caller`: rows may be read where they lie, if they had better be.
+  Float32Gemm(const PackedWeights& weights, size_t m, const LinearEpilogue& epilogue, void* y, bool of_caller);
 
   const Tiling& tiling() const { return tiling_; }
 
-  /// Whether rows had better be read where they lie: packing them costs more than it gains.
-  bool takes_rows() const;
+  /// Whether `run` wants rows as they lie, not prepared ones.
+  bool takes_rows() const { return takes_rows_; }
 
   /// Row 0 of the block is row `first` of `rows`, a multiple of the rows of tiles.
   void run(const Block& block, const PreparedRows& rows, size_t first) const;
@@ -36,7 +37,7 @@ class Float32Gemm {
   struct Slice {
     size_t col, n, k, depth, mr;
   };
-  size_t rows_of_tile(const PreparedRows& rows) const;
+  size_t rows_of_tile() const;
   void run_slice(const Block& block, const Slice& slice, GemmF32Args* args) const;
   const float* panel_of(size_t col) const {
     return static_cast<const float*>(w_.panels) + col / kPanelColumns * w_.panel_stride() + col % kPanelColumns;
@@ -46,6 +47,7 @@ class Float32Gemm {
   LinearEpilogue epilogue_;
   void* y_;
   const Kernel<GemmF32Fn>& kernel_;
+  bool takes_rows_;
   Tiling tiling_;
   bool far_, ask_ahead_;
   size_t depth_;  // steps of k of a slice

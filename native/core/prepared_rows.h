@@ -54,8 +54,8 @@ struct PreparedRows {
   float* scales = nullptr;
   int32_t* zero_points = nullptr;
   int32_t* row_sums = nullptr;
-  const float* values = nullptr;  // float32 weights: blocks [k, mr] for the kernel that multiplies m rows
-  bool as_they_lie = false;       // or `values` is [m, k], the caller's
+  // Float32 weights: blocks [k, mr] for the kernel that multiplies m rows; or the caller's [m, k].
+  const float* values = nullptr;
 };
 
 /// Rows up to this length lie in the level-1 cache two at a time: the next one is looked at while one is quantized.

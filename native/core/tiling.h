@@ -119,6 +119,22 @@ inline bool is_one_task(const TilingRequest& r, size_t work_per_row) {
   return r.m <= kRows && !on_matrix_unit(r) && r.m * work_per_row < kMinTask && r.weights_bytes < kMinTask;
 }
 
+/// Blocks of equal size: a small last one would leave a thread idle. Their number and that of groups of columns.
+inline void cut_into_blocks(const TilingRequest& r, size_t unit, size_t blocks, Tiling* tiling) {
+  tiling->block_rows = round_up((r.m + blocks - 1) / blocks, unit);
+  tiling->row_blocks = (r.m + tiling->block_rows - 1) / tiling->block_rows;
+  // Few rows take as long as reading the weights does: a byte counts as much as a multiply-add.
+  const size_t bytes_per_weight = r.weights_bytes / std::max(round_up(r.n, kPanelColumns) * r.k, size_t{1});
+  const size_t rows =
+      std::max({std::min(r.m, tiling->block_rows), bytes_per_weight, on_matrix_unit(r) ? kRowsOfReading : size_t{1}});
+  tiling->group_columns =
+      group_columns(r, std::max(rows * r.k, size_t{1}), tiling->threads, tiling->row_blocks >= tiling->threads);
+  tiling->column_groups = (r.n + tiling->group_columns - 1) / tiling->group_columns;
+}
+
+/// With fewer tasks for each thread than that, rows are cut so that all threads get as many blocks.
+constexpr size_t kManyTasks = 8;
+
 inline Tiling make_tiling(const TilingRequest& r) {
   const size_t l2 = cpu_caches().l2 != 0 ? cpu_caches().l2 : size_t{1} << 20;
   const size_t threads = ThreadPool::instance().num_threads();
@@ -140,18 +156,13 @@ inline Tiling make_tiling(const TilingRequest& r) {
       std::max(bytes_of_rows(r, l2) / std::max(r.row_bytes, size_t{1}), least_block_rows(r, l2));
   const size_t rows_per_thread =
       std::max(rows_worth_a_thread(r, shares, l2), (min_task(r) + work_per_row - 1) / work_per_row);
-  // Blocks of equal size: a small last one would leave a thread idle.
   const size_t blocks =
       std::max({(r.m + rows_in_cache - 1) / rows_in_cache, std::min(threads, r.m / rows_per_thread), size_t{1}});
-  tiling.block_rows = round_up((r.m + blocks - 1) / blocks, shares.unit);
-  tiling.row_blocks = (r.m + tiling.block_rows - 1) / tiling.block_rows;
-
-  // Few rows take as long as reading the weights does: a byte counts as much as a multiply-add.
-  const size_t bytes_per_weight = r.weights_bytes / std::max(round_up(r.n, kPanelColumns) * r.k, size_t{1});
-  const size_t rows =
-      std::max({std::min(r.m, tiling.block_rows), bytes_per_weight, on_matrix_unit(r) ? kRowsOfReading : size_t{1}});
-  tiling.group_columns = group_columns(r, std::max(rows * r.k, size_t{1}), threads, tiling.row_blocks >= threads);
-  tiling.column_groups = (r.n + tiling.group_columns - 1) / tiling.group_columns;
+  cut_into_blocks(r, shares.unit, blocks, &tiling);
+  if (tiling.row_blocks > 1 && tiling.tasks() % threads != 0 && tiling.tasks() < kManyTasks * threads) {
+    const size_t even_blocks = round_up(tiling.row_blocks, threads);
+    if (r.m >= even_blocks * rows_per_thread) cut_into_blocks(r, shares.unit, even_blocks, &tiling);
+  }
   if (r.blocks != Blocks::none) {
     tiling.mr = tiling.block_rows;
     tiling.nr = tiling.group_columns;

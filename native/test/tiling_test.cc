@@ -92,6 +92,21 @@ QGEMM_TEST(threads_share_rows_of_narrow_matrices) {
   EXPECT(shared(16, 96, l2 / 64).row_blocks == 1, "16 rows by 96 columns of far weights are shared by rows");
 }
 
+// Three or five blocks of rows, and nothing else to hand out, would leave one of two threads without work in the end.
+QGEMM_TEST(threads_get_equally_many_blocks_of_rows) {
+  const auto blocks_of = [](size_t threads, size_t m, size_t n, size_t k) {
+    ThreadPool::instance().set_num_threads(threads);
+    return make_tiling({m, n, k, 24, 64, k, n * k, Blocks::none, {2, 24, 8, 0}});
+  };
+  for (const size_t m : {300, 604, 1300}) {
+    const Tiling two = blocks_of(2, m, 10, 1703), four = blocks_of(4, m, 10, 1703), one = blocks_of(1, m, 10, 1703);
+    EXPECT(two.tasks() % 2 == 0 && two.block_rows <= 128, "%zu rows: %zu tasks for two threads", m, two.tasks());
+    EXPECT(four.tasks() % 4 == 0 && four.block_rows <= 128, "%zu rows: %zu tasks for four threads", m, four.tasks());
+    EXPECT(one.tasks() == (m + 127) / 128, "%zu rows: %zu tasks for one thread", m, one.tasks());
+  }
+  EXPECT(blocks_of(2, 300, 4096, 4096).row_blocks == 3, "three blocks with many columns each are cut further");
+}
+
 QGEMM_TEST(long_rows_of_narrow_matrices_stay_in_the_cache) {
   ThreadPool::instance().set_num_threads(1);
   const size_t l2 = cpu_caches().l2 != 0 ? cpu_caches().l2 : size_t{1} << 20;
