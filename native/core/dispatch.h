@@ -53,10 +53,11 @@ bool takes_many_columns(const Kernel<Fn>& kernel) {
   return (kernel.features & (kAvx512Vnni | kAmxInt8)) == kAvx512Vnni && !takes_many_rows(kernel);
 }
 
-/// GemmU8S8Args::k for weights of depth k: tiles of the matrix unit are 64 deep, the other kernels take 32 at a time.
+/// GemmU8S8Args::k for weights of depth k: tiles of the matrix unit are 64 deep, and so is a turn of AVX-VNNI's loop;
+/// the other kernels take 32 at a time.
 template <typename Fn>
 size_t kernel_depth(const Kernel<Fn>& kernel, size_t k) {
-  const size_t unit = blocks_of(kernel) == Blocks::matrix_unit ? kPaddedK : kPaddedK / 2;
+  const size_t unit = (kernel.features & (kAmxInt8 | kAvxVnni)) != 0 ? kPaddedK : kPaddedK / 2;
   return (k + unit - 1) / unit * unit;
 }
 

@@ -56,7 +56,7 @@ size_t rows_of_tiles(const Kernel<GemmF32Fn>& kernel, size_t m) {
 
 // Packing many rows pays where they are read often, by weights from afar: asking for these suits one stream of rows.
 bool had_better_lie(const Kernel<GemmF32Fn>& kernel, const PackedWeights& weights, size_t m) {
-  constexpr size_t kFewRows = 4, kFewColumns = 6 * kPanelColumns, kManyColumns = 24 * kPanelColumns, kManyRows = 64;
+  constexpr size_t kFewRows = 4, kFewColumns = 8 * kPanelColumns, kManyColumns = 24 * kPanelColumns, kManyRows = 64;
   if (!can_take_rows(kernel)) return false;
   if (rows_of_tiles(kernel, m) <= kFewRows || weights.n <= kFewColumns) return true;
   const size_t near = (m >= kManyRows ? 4 : 1) * cpu_caches().l2;

@@ -93,7 +93,7 @@ enum : size_t { kGemmScratchBytes = size_t{9} << 18 };
 struct GemmU8S8Args {
   size_t m;                       // rows, 1..mr
   size_t n;                       // columns, 1..nr (more where `next` is null and takes_many_columns): these are stored
-  size_t k;                       // padded depth, a multiple of 32, with kAmxInt8 of 64; a is 0 from logical_k on
+  size_t k;                       // padded depth (kernel_depth in core/dispatch.h); a is 0 from logical_k on
   const uint8_t* a;               // [m, k]
   size_t lda;                     // bytes between rows of a
   const int8_t* b;                // first panel: [k/4, 32, 4]

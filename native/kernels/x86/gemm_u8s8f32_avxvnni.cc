@@ -72,7 +72,7 @@ struct Chunk {
   size_t lda;
   const int8_t* b;
   size_t panel_stride;
-  size_t depth;  // a multiple of 32
+  size_t depth;  // a multiple of 64
   bool first;    // sums start at 0
   Ask weights, results;
   const GemmU8S8Args* plain;  // null, or what makes results of sums that are complete with this chunk, and plain
@@ -125,7 +125,7 @@ static inline void multiply(Chunk* chunk, size_t row, size_t vector, const int8_
   chunk->results.some<prefetch>();
   for (const uint8_t* const end = a + chunk->depth; a != end;) {
     chunk->weights.some<prefetch_l2>();
-    for (const uint8_t* const next = a + smaller(static_cast<size_t>(end - a), 64); a != next;) {
+    for (const uint8_t* const next = a + 64; a != next;) {
 #pragma GCC unroll 4
       for (int s = 0; s < 4; ++s) {
         if constexpr (kTileRows >= kVectors) {
