@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { chart } from '../bench/chart.mjs';
 import { markdown } from '../bench/markdown.mjs';
 import { interleave, inTurn, pairedRatio } from '../bench/measure.mjs';
+import { neighbourLines } from '../bench/neighbours.mjs';
 import { limitOf } from '../bench/report.mjs';
 import { summarize, summaryLines } from '../bench/summary.mjs';
 
@@ -93,6 +94,33 @@ describe('what npm run bench writes', () => {
       );
       expect([...widths]).toHaveLength(1);
     }
+  });
+
+  it('compares calls beside neighbours with a loop on one thread, and with a crew where there are several', () => {
+    const distribution = (p99: number) => ({ p50: 0.01, p99, mean: 0.02, max: 8, samples: 100, lost: 0.005 });
+    const beside = (threads: number, crew?: ReturnType<typeof distribution>) => ({
+      ...{ threads, m: 16, k: 768, n: 768, quiet: 0.01, call: distribution(0.06), loop: distribution(0.03), crew },
+      ...{ p99ToLoop: 2, p99ToCrew: crew && 0.06 / crew.p99, medianToQuiet: 1, medianToOneThread: 1 / threads },
+    });
+    const neighbours = { skipped: undefined, cpus: [0, 1], rows: [beside(1), beside(2, distribution(0.04))] };
+    const [, header, ...lines] = neighbourLines(neighbours);
+    expect(new Set([header, ...lines].map((line: string) => line.length)).size).toBe(1);
+    // Columns end where their titles do.
+    const at = (title: string) =>
+      lines.map((line: string) =>
+        line
+          .slice(0, header.indexOf(title) + title.length)
+          .split(' ')
+          .at(-1),
+      );
+    expect(at('p99/loop')).toEqual(['2.00', '2.00']);
+    expect(at('crew p99')).toEqual(['-', '40']);
+    expect(at('p99/crew')).toEqual(['-', '1.50']);
+    const table = markdown({ ...report, neighbours });
+    expect(table).toContain('| 1, 16, 768, 768 | 10.00 | 10.00 | 60.00 | 30.00 | 2.00 | - | - | 20.00 | - |');
+    expect(table).toContain(
+      '| 2, 16, 768, 768 | 10.00 | 10.00 | 60.00 | 30.00 | 2.00 | 40.00 | 1.50 | 20.00 | 20.00 |',
+    );
   });
 
   it('draws a panel for each precision and number of threads, in two colour schemes', () => {
