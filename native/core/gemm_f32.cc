@@ -63,11 +63,12 @@ bool had_better_lie(const Kernel<GemmF32Fn>& kernel, const PackedWeights& weight
   return weights.n <= kManyColumns && weights.panels_bytes() <= near;
 }
 
-// Rows that are not packed can be shared anyhow, and are where there is but one panel to share.
+// Rows that are not packed can be shared anyhow, and are where there is one panel to share, or three.
 RowShares shares_of_rows(size_t m, size_t mr, size_t n, bool lie) {
-  constexpr size_t kLeast = 4;
-  if (!lie || n > kPanelColumns) return {mr, mr, mr, 0};
-  return {m <= 2 * mr ? 1 : kLeast, mr, std::min(mr, kLeast), 0};
+  const size_t panels = (n + kPanelColumns - 1) / kPanelColumns;
+  if (!lie || (panels != 1 && panels != 3)) return {mr, mr, mr, 0};
+  const size_t least = panels == 1 ? 4 : 8, unit = m <= 2 * mr ? 1 : 4;
+  return {unit, mr, std::min(mr, least), 0};
 }
 
 // Rows of sums that may wait, on the stack, while all rows of a block take some steps of k.

@@ -55,7 +55,7 @@ constexpr size_t kMinBlockTask = 16 * kMinTask, kRowsOfReading = 16;
 /// many multiply-adds.
 constexpr size_t kLeastColumns = 48, kLeastWorkOfRow = 4096;
 /// A matrix is narrow that has no more than so many columns for each row of the call.
-constexpr size_t kNarrow = 4;
+constexpr size_t kNarrow = 5;
 
 inline bool on_matrix_unit(const TilingRequest& r) { return r.blocks == Blocks::matrix_unit; }
 inline size_t min_task(const TilingRequest& r) { return on_matrix_unit(r) ? kMinBlockTask : kMinTask; }
