@@ -98,8 +98,10 @@ QGEMM_TEST(threads_get_equally_many_blocks_of_rows) {
     ThreadPool::instance().set_num_threads(threads);
     return make_tiling({m, n, k, 24, 64, k, n * k, Blocks::none, {2, 24, 8, 0}});
   };
+  const size_t l2 = cpu_caches().l2 != 0 ? cpu_caches().l2 : size_t{1} << 20;
+  const size_t k = l2 / 16 / 128;  // 128 rows are a block
   for (const size_t m : {300, 604, 1300}) {
-    const Tiling two = blocks_of(2, m, 10, 1703), four = blocks_of(4, m, 10, 1703), one = blocks_of(1, m, 10, 1703);
+    const Tiling two = blocks_of(2, m, 64, k), four = blocks_of(4, m, 64, k), one = blocks_of(1, m, 64, k);
     EXPECT(two.tasks() % 2 == 0 && two.block_rows <= 128, "%zu rows: %zu tasks for two threads", m, two.tasks());
     EXPECT(four.tasks() % 4 == 0 && four.block_rows <= 128, "%zu rows: %zu tasks for four threads", m, four.tasks());
     EXPECT(one.tasks() == (m + 127) / 128, "%zu rows: %zu tasks for one thread", m, one.tasks());
