@@ -29,7 +29,7 @@ class Float32Gemm {
   /// Whether `run` wants rows as they lie, not prepared ones.
   bool takes_rows() const { return takes_rows_; }
 
-  /// Row 0 of the block is row `first` of `rows`, a multiple of the rows of tiles.
+  /// Row 0 of the block is row `first` of `rows`; of prepared ones that is a multiple of the rows of tiles.
   void run(const Block& block, const PreparedRows& rows, size_t first) const;
 
  private:

@@ -132,8 +132,12 @@ inline void cut_into_blocks(const TilingRequest& r, size_t unit, size_t blocks, 
   tiling->column_groups = (r.n + tiling->group_columns - 1) / tiling->group_columns;
 }
 
-/// With fewer tasks for each thread than that, rows are cut so that all threads get as many blocks.
+/// With fewer tasks for each thread than that, rows are cut so that all threads get as many blocks: but not for the
+/// matrix unit, which would read all weights for each.
 constexpr size_t kManyTasks = 8;
+inline bool leaves_threads_idle(const TilingRequest& r, const Tiling& t) {
+  return t.row_blocks > 1 && t.tasks() % t.threads != 0 && t.tasks() < kManyTasks * t.threads && !on_matrix_unit(r);
+}
 
 inline Tiling make_tiling(const TilingRequest& r) {
   const size_t l2 = cpu_caches().l2 != 0 ? cpu_caches().l2 : size_t{1} << 20;
@@ -159,7 +163,7 @@ inline Tiling make_tiling(const TilingRequest& r) {
   const size_t blocks =
       std::max({(r.m + rows_in_cache - 1) / rows_in_cache, std::min(threads, r.m / rows_per_thread), size_t{1}});
   cut_into_blocks(r, shares.unit, blocks, &tiling);
-  if (tiling.row_blocks > 1 && tiling.tasks() % threads != 0 && tiling.tasks() < kManyTasks * threads) {
+  if (leaves_threads_idle(r, tiling)) {
     const size_t even_blocks = round_up(tiling.row_blocks, threads);
     if (r.m >= even_blocks * rows_per_thread) cut_into_blocks(r, shares.unit, even_blocks, &tiling);
   }

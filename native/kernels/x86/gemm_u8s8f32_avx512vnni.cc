@@ -72,6 +72,7 @@ struct AnyTile {
   // Sums are added up in so many parts where they are few: a vpdpbusd waits for the one before it of the same sum (4
   // cycles), while CPUs start one or two in each.
   static constexpr int kSums = kRows * kVectors, kParts = kSums <= 4 ? 4 : kSums <= 8 ? 2 : 1;
+  static_assert(!kFinishes || kParts == 1, "zero points belong to one part");
 
   // All columns: whole tiles, or one with fewer columns.
   static void run(const GemmU8S8Args* args) {
