@@ -64,10 +64,11 @@ bool had_better_lie(const Kernel<GemmF32Fn>& kernel, const PackedWeights& weight
 }
 
 // Rows that are not packed can be shared anyhow, and are where there is one panel to share, or three.
+bool shares_rows(size_t n, bool lie) { return lie && (n <= kPanelColumns || (n - 1) / kPanelColumns == 2); }
+
 RowShares shares_of_rows(size_t m, size_t mr, size_t n, bool lie) {
-  const size_t panels = (n + kPanelColumns - 1) / kPanelColumns;
-  if (!lie || (panels != 1 && panels != 3)) return {mr, mr, mr, 0};
-  const size_t least = panels == 1 ? 4 : 8, unit = m <= 2 * mr ? 1 : 4;
+  if (!shares_rows(n, lie)) return {mr, mr, mr, 0};
+  const size_t least = n <= kPanelColumns ? 4 : 6, unit = m <= 2 * mr ? 1 : 4;
   return {unit, mr, std::min(mr, least), 0};
 }
 
@@ -118,9 +119,9 @@ Float32Gemm::Float32Gemm(const PackedWeights& weights, size_t m, const LinearEpi
       y_(y),
       kernel_(choose_gemm_f32(dispatch_config(), m, distance(weights.panels_bytes()))),
       takes_rows_(of_caller && had_better_lie(kernel_, w_, m)),
-      tiling_(
-          make_tiling({m, w_.n, w_.k, rows_of_tiles(kernel_, m), kernel_.nr, w_.k * sizeof(float), w_.panels_bytes(),
-                       Blocks::none, shares_of_rows(m, rows_of_tiles(kernel_, m), w_.n, takes_rows_)})),
+      tiling_(make_tiling(
+          {m, w_.n, w_.k, rows_of_tiles(kernel_, m), kernel_.nr, w_.k * sizeof(float), w_.panels_bytes(), Blocks::none,
+           shares_of_rows(m, rows_of_tiles(kernel_, m), w_.n, takes_rows_), shares_rows(w_.n, takes_rows_)})),
       far_(distance(w_.reuse.read(w_.panels_bytes())) == Weights::far),
       ask_ahead_(are_asked_for(w_.panels_bytes(), far_, m > kernel_.mr)),
       depth_(ask_ahead_ && can_pause(kernel_) && tiling_.block_rows <= kMaxRows ? steps_of_slices(w_.k) : w_.k) {}

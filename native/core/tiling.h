@@ -43,6 +43,7 @@ struct TilingRequest {
   size_t weights_bytes;  // of all panels
   Blocks blocks;         // what the kernel cuts into register tiles itself: it likes that large
   RowShares rows = {};   // zeros: mr
+  bool by_rows = false;  // columns cannot be shared evenly: rows are, whatever the weights
 };
 
 /// A task below this many multiply-adds costs more to hand out than to do (some microseconds).
@@ -108,7 +109,7 @@ inline size_t least_block_rows(const TilingRequest& r, size_t l2) {
 /// store to lines that others store to as well; of a matrix with few columns, that takes longer than all of them
 /// reading all weights does.
 inline size_t rows_worth_a_thread(const TilingRequest& r, const RowShares& shares, size_t l2) {
-  if (r.weights_bytes <= l2 / 4 || r.n <= kNarrow * r.m) return shares.least_by_near_weights;
+  if (r.by_rows || r.weights_bytes <= l2 / 4 || r.n <= kNarrow * r.m) return shares.least_by_near_weights;
   return r.weights_bytes <= l2 ? shares.least : std::max(shares.least, size_t{32});
 }
 

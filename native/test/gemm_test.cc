@@ -60,8 +60,8 @@ QGEMM_TEST(same_bytes_from_any_number_of_threads) {
 // Float32 rows of few columns are read where they lie, and shared in other ways; rows of 1024 in tiles of their own.
 QGEMM_TEST(same_bytes_of_few_columns_from_any_number_of_threads) {
   Random random;
-  for (const size_t m : {2, 10, 40, 150}) {
-    for (const size_t n : {1, 8, 20, 33, 190}) {
+  for (const size_t m : {2, 12, 40, 150}) {
+    for (const size_t n : {1, 8, 20, 33, 90, 190}) {
       const DriverCase c = DriverCase::float32(m, n, m == 40 ? 1024 : 1500, &random);
       for (const size_t threads : {1, 2, 5}) {
         if (slow_cpu() && (threads == 5 || m == 150)) continue;

@@ -88,6 +88,11 @@ QGEMM_TEST(threads_share_rows_of_narrow_matrices) {
            t.column_groups);
   }
   EXPECT(shared(16, 2, 768).tasks() == 1, "16x768x2 is not worth handing out");
+  // Three panels of far weights, which by columns would be two and one.
+  TilingRequest three = {12, 90, 6000, 12, 32, 24000, 96 * 24000, Blocks::none, {1, 12, 6, 0}, true};
+  EXPECT(make_tiling(three).row_blocks == 2, "12x6000x90 in %zu blocks of rows", make_tiling(three).row_blocks);
+  three.by_rows = false;
+  EXPECT(make_tiling(three).row_blocks == 1, "12x6000x90 is shared by rows without being told");
   const size_t l2 = cpu_caches().l2 != 0 ? cpu_caches().l2 : size_t{1} << 20;
   EXPECT(shared(16, 96, l2 / 64).row_blocks == 1, "16 rows by 96 columns of far weights are shared by rows");
 }
