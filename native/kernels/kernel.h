@@ -52,8 +52,7 @@ enum : int { kActivationWindow = 190, kMaxPairSum = 32767 / kActivationWindow };
 /// (gemm_u8s8f32_clamped_avx2.cc). Long columns have fewer large pairs, and long rows fewer codes outside of the
 /// window, because both are scaled by their largest value.
 static inline size_t rows_for_window(size_t k) {
-  const size_t least = 40, rows = k / 10;
-  return rows < least ? least : rows;
+  return 32 + k / 64;
 }
 
 /// Large pairs are listed for this many steps of k and columns at a time.

@@ -14,6 +14,7 @@
 #include "kernels/rows_of.h"
 #include "kernels/vec/avx2.h"
 #include "kernels/x86/packed_rows_avx2.h"
+#include "kernels/x86/pair_steps_avx2.h"
 #include "kernels/x86/split_panel_avx2.h"
 #include "kernels/x86/window_avx2.h"
 //
@@ -29,6 +30,7 @@ namespace {  // internal linkage: other files have functions of these names too
 constexpr size_t kTheirRows = 32, kTheirColumns = 512;  // of the kernel for few rows
 constexpr size_t kLine = 64;
 constexpr size_t kFewRows = 16;   // for so few, clamping costs more than it saves
+constexpr size_t kGroupsForPairs = 3;  // of rows: pairing steps pays for so many
 constexpr size_t kMaxExtras = 4;  // one of so many steps; with more, the other kernel is faster
 
 static inline void add_products(__m256i* sum, __m256i a, __m256i w) {
@@ -65,28 +67,78 @@ static inline void accumulate_extras(const int32_t* rows, const SplitPanel& spli
   }
 }
 
-// kVectors * 8 rows x kCount columns from `column` of the panel on.
+// One step of kVectors * 8 rows and kCount columns.
 template <int kVectors, int kCount>
-static inline void accumulate(const int32_t* rows, const SplitPanel& split, size_t column, size_t steps, bool first,
-                              int32_t* sums, size_t ld) {
-  constexpr size_t kLd = 8 * kVectors;
+static inline void add_step(const int32_t* rows, const int32_t* weights, __m256i (&sums)[kCount][kVectors]) {
+  __m256i w[kCount];
+#pragma GCC unroll 8
+  for (int j = 0; j < kCount; ++j) w[j] = _mm256_set1_epi32(weights[j]);
+#pragma GCC unroll 4
+  for (int v = 0; v < kVectors; ++v) {
+    const __m256i a = i32_load(rows + 8 * v);
+#pragma GCC unroll 8
+    for (int j = 0; j < kCount; ++j) add_products(&sums[j][v], a, w[j]);
+  }
+}
+
+// Two steps of a whole group of rows and two columns, whose products are added up in 16 bits.
+static inline void add_two_steps(const int32_t* const* rows, const int32_t* const* weights, __m256i (&sums)[2][4]) {
+  __m256i w[2][2];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) w[i / 2][i % 2] = _mm256_set1_epi32(weights[i / 2][i % 2]);
+#pragma GCC unroll 4
+  for (int v = 0; v < 4; ++v) {
+    const __m256i a = i32_load(rows[0] + 8 * v);
+    __m256i products[2] = {_mm256_maddubs_epi16(a, w[0][0]), _mm256_maddubs_epi16(a, w[0][1])};
+    const __m256i others = i32_load(rows[1] + 8 * v);
+#pragma GCC unroll 2
+    for (int j = 0; j < 2; ++j) {
+      products[j] = _mm256_add_epi16(products[j], _mm256_maddubs_epi16(others, w[1][j]));
+      sums[j][v] = i32_add(sums[j][v], _mm256_madd_epi16(products[j], _mm256_set1_epi16(1)));
+#if defined(__GNUC__)
+      __asm__("" : "+x"(sums[j][v]));  // in this order: gcc runs out of registers in others
+#endif
+    }
+  }
+}
+
+// All steps of a whole group of rows and two columns, pair by pair.
+static inline void add_pairs(const int32_t* rows, const int32_t* weights, const StepPair* pairs, size_t merged,
+                             size_t count, __m256i (&sums)[2][4]) {
+  const StepPair *const merged_end = pairs + merged, *const end = pairs + count;
+  const auto at = [](const int32_t* p, size_t bytes) { return p + bytes / sizeof *p; };
+  for (; pairs != merged_end; ++pairs) {
+    const int32_t* const a[2] = {at(rows, pairs->first), at(rows, pairs->second)};
+    const int32_t* const w[2] = {at(weights, pairs->first), at(weights, pairs->second)};
+    add_two_steps(a, w, sums);
+  }
+  for (; pairs != end; ++pairs) {
+    add_step(at(rows, pairs->first), at(weights, pairs->first), sums);
+    add_step(at(rows, pairs->second), at(weights, pairs->second), sums);
+  }
+}
+
+// kVectors * 8 rows x kCount columns from `column` of the panel on. Two columns of a whole group may have their steps in
+// pairs.
+template <int kVectors, int kCount>
+static inline void accumulate(const int32_t* rows, const SplitPanel& split, const PairedSteps* paired, size_t column,
+                              size_t steps, bool first, int32_t* sums, size_t ld) {
   __m256i acc[kCount][kVectors];
 #pragma GCC unroll 8
   for (int i = 0; i < kCount * kVectors; ++i) {
     acc[i / kVectors][i % kVectors] =
         first ? _mm256_setzero_si256() : i32_load(sums + i / kVectors * ld + i % kVectors * 8);
   }
+  const int32_t* weights = split.clamped + column;
+  if constexpr (kVectors == 4 && kCount == 2) {
+    if (paired != nullptr) {
+      add_pairs(rows, weights, paired->pairs[column / 2], paired->merged[column / 2], steps / 2, acc);
+      steps = 0;
+    }
+  }
 #pragma GCC unroll 4
   for (size_t step = 0; step < steps; ++step) {
-    __m256i w[kCount];
-#pragma GCC unroll 8
-    for (int j = 0; j < kCount; ++j) w[j] = _mm256_set1_epi32(split.clamped[step * kPanelColumns + column + j]);
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) {
-      const __m256i a = i32_load(rows + step * kLd + 8 * v);
-#pragma GCC unroll 8
-      for (int j = 0; j < kCount; ++j) add_products(&acc[j][v], a, w[j]);
-    }
+    add_step(rows + step * 8 * kVectors, weights + step * kPanelColumns, acc);
   }
 #if defined(__GNUC__)
   // What follows takes the sums from where the loop has them: otherwise gcc copies some in every turn.
@@ -120,11 +172,11 @@ struct Fetch {
 
 // A group of rows against the first `columns` of a panel.
 template <int kVectors, int kCount>
-static inline void multiply_group(const int32_t* rows, const SplitPanel& split, size_t columns, size_t steps,
-                                  bool first, int32_t* sums, size_t ld, Fetch* fetch) {
+static inline void multiply_group(const int32_t* rows, const SplitPanel& split, const PairedSteps* paired,
+                                  size_t columns, size_t steps, bool first, int32_t* sums, size_t ld, Fetch* fetch) {
   for (size_t column = 0; column < columns; column += kCount) {
     for (int i = 0; i < kCount; i += 2) fetch->some();
-    accumulate<kVectors, kCount>(rows, split, column, steps, first, sums + column * ld, ld);
+    accumulate<kVectors, kCount>(rows, split, paired, column, steps, first, sums + column * ld, ld);
   }
 }
 
@@ -189,10 +241,13 @@ static QGEMM_NOINLINE void finish_group(const GemmU8S8Args* panel, const PackedR
 // All rows against a panel, which is all of the arguments' columns.
 static inline void multiply_panel(const GemmU8S8Args* args, const PackedRows& packed) {
   SplitPanel split;
+  PairedSteps paired;
   const size_t groups = (packed.count + kGroupRows - 1) / kGroupRows;
   for (size_t k0 = 0; k0 < args->k; k0 += kDepth) {
     const size_t steps = smaller(args->k - k0, kDepth) / 4, lines = steps * kStepBytes / kLine;
     split_panel(args->b + k0 * kPanelColumns, steps, packed.limits + k0 / 4, &split);
+    const PairedSteps* const pairs = groups >= kGroupsForPairs && steps % 4 == 0 ? &paired : nullptr;
+    if (pairs != nullptr) pair_steps(split.clamped, steps, packed.limits + k0 / 4, &paired);
     const bool first = k0 == 0, last = k0 + 4 * steps == args->k;
     const bool fetch_results = last && args->c_is_far && args->epilogue.output == nullptr;
     Fetch fetch = {next_block(args, k0, steps), (lines / 16 + groups - 1) / groups, nullptr, args->ldc * sizeof(float)};
@@ -202,16 +257,16 @@ static inline void multiply_panel(const GemmU8S8Args* args, const PackedRows& pa
       if (fetch_results) fetch.c = static_cast<const char*>(args->c) + row * args->ldc * sizeof(float);
       switch (vectors_of_group(packed.count - row)) {
         case 4:
-          multiply_group<4, 2>(rows, split, args->n, steps, first, sums, packed.ld, &fetch);
+          multiply_group<4, 2>(rows, split, pairs, args->n, steps, first, sums, packed.ld, &fetch);
           break;
         case 3:
-          multiply_group<3, 2>(rows, split, args->n, steps, first, sums, packed.ld, &fetch);
+          multiply_group<3, 2>(rows, split, pairs, args->n, steps, first, sums, packed.ld, &fetch);
           break;
         case 2:
-          multiply_group<2, 4>(rows, split, args->n, steps, first, sums, packed.ld, &fetch);
+          multiply_group<2, 4>(rows, split, pairs, args->n, steps, first, sums, packed.ld, &fetch);
           break;
         default:
-          multiply_group<1, 8>(rows, split, args->n, steps, first, sums, packed.ld, &fetch);
+          multiply_group<1, 8>(rows, split, pairs, args->n, steps, first, sums, packed.ld, &fetch);
       }
       if (last) finish_group(args, packed, row);
     }
