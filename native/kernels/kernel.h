@@ -51,9 +51,7 @@ enum : int { kActivationWindow = 190, kMaxPairSum = 32767 / kActivationWindow };
 /// Up to so many rows of depth k, cutting some codes of each off costs less than splitting each panel of weights does
 /// (gemm_u8s8f32_clamped_avx2.cc). Long columns have fewer large pairs, and long rows fewer codes outside of the
 /// window, because both are scaled by their largest value.
-static inline size_t rows_for_window(size_t k) {
-  return 32 + k / 64;
-}
+static inline size_t rows_for_window(size_t k) { return 32 + k / 64; }
 
 /// Large pairs are listed for this many steps of k and columns at a time.
 enum : size_t { kPairDepth = 768, kPairColumns = 4 * kPanelColumns };

@@ -16,7 +16,7 @@ constexpr size_t kMaxK = 5 * kPaddedK;
 constexpr size_t kDeepK = 21 * kPaddedK;  // kernels work on some hundred steps of k at a time
 constexpr size_t kManyTiles = 1024;       // tile sizes that are all tried
 
-enum class Fill { random, corners, bell, window, late, largest, smallest };
+enum class Fill { random, corners, bell, window, late, halves, largest, smallest };
 
 struct Case {
   size_t m, n, k;
@@ -127,6 +127,8 @@ class Checker {
   const uint8_t* fill_a(const Case& c, const GemmU8S8Args& args) {
     const size_t count = (c.m - 1) * args.lda + c.k;
     uint8_t* a = a_.take(count);
+    constexpr uint8_t kLargest[] = {255, 254, 200, 130, 129, 128};
+    const uint8_t largest = kLargest[random_.bits() % std::size(kLargest)];
     for (size_t i = 0; i < count; ++i) {
       if (c.fill == Fill::window) {
         const int64_t near = lowest_of_row(c, i / args.lda) + random_.integer(random_.chance(8) ? 0 : 150, 190);
@@ -135,6 +137,9 @@ class Checker {
       if (c.fill == Fill::random || c.fill == Fill::bell || c.fill == Fill::late)
         a[i] = static_cast<uint8_t>(random_.bits());
       if (c.fill == Fill::corners) a[i] = random_.chance(3) ? 0 : 255;
+      // The largest one decides what sums of weights are too large for 16 bits: the same for all.
+      if (c.fill == Fill::halves)
+        a[i] = random_.chance(8) ? static_cast<uint8_t>(random_.integer(0, largest)) : largest;
       if (c.fill == Fill::largest || c.fill == Fill::smallest) a[i] = 255;
     }
     for (size_t row = 0; row < c.m; ++row) {
@@ -155,6 +160,12 @@ class Checker {
         int sum = -26 * 6;
         for (int term = 0; term < 6; ++term, bits >>= 10) sum += static_cast<int>((bits & 1023) * 53 >> 10);
         b[i] = static_cast<int8_t>(std::clamp(sum, -128, 127));
+      }
+      // Some steps of k whose sums are just small enough to be added to another's in 16 bits, and some that are not.
+      if (c.fill == Fill::halves) {
+        constexpr int8_t kSizes[] = {63, 64, 65, 126, 127};
+        const int8_t size = random_.chance(32) ? kSizes[random_.bits() % std::size(kSizes)] : random_.chance(8) ? 1 : 0;
+        b[i] = static_cast<int8_t>(random_.chance(2) ? size : -size);
       }
       if (c.fill == Fill::corners)
         b[i] = static_cast<int8_t>(random_.chance(2) ? 127 : random_.chance(2) ? -128 : -127);
@@ -308,6 +319,13 @@ void check_gemm_u8s8(const Kernel<GemmU8S8Fn>& kernel) {
       const size_t k = random.integer(1, random.chance(8) ? kDeepK / kPaddedK : 5) * kPaddedK;
       checker.check(
           any(Fill::random, random.integer(1, most_rows(kernel)), random.integer(1, most_columns(kernel)), k));
+    }
+    if (packs_rows(kernel)) {
+      for (int i = 0; i < (slow_cpu() ? 6 : 60); ++i) {
+        const size_t k = random.integer(1, kDeepK / kPaddedK) * kPaddedK;
+        checker.check(
+            any(Fill::halves, random.integer(64, most_rows(kernel)), random.integer(1, 3 * kPanelColumns), k));
+      }
     }
     // Sums that wait in memory for the next steps of k, with every column group full and ragged.
     for (const size_t n : {most_columns(kernel), most_columns(kernel) - 17}) {

@@ -30,7 +30,6 @@ namespace {  // internal linkage: other files have functions of these names too
 constexpr size_t kTheirRows = 32, kTheirColumns = 512;  // of the kernel for few rows
 constexpr size_t kLine = 64;
 constexpr size_t kFewRows = 16;   // for so few, clamping costs more than it saves
-constexpr size_t kGroupsForPairs = 3;  // of rows: pairing steps pays for so many
 constexpr size_t kMaxExtras = 4;  // one of so many steps; with more, the other kernel is faster
 
 static inline void add_products(__m256i* sum, __m256i a, __m256i w) {
@@ -118,8 +117,8 @@ static inline void add_pairs(const int32_t* rows, const int32_t* weights, const 
   }
 }
 
-// kVectors * 8 rows x kCount columns from `column` of the panel on. Two columns of a whole group may have their steps in
-// pairs.
+// kVectors * 8 rows x kCount columns from `column` of the panel on. Two columns of a whole group may have their steps
+// in pairs.
 template <int kVectors, int kCount>
 static inline void accumulate(const int32_t* rows, const SplitPanel& split, const PairedSteps* paired, size_t column,
                               size_t steps, bool first, int32_t* sums, size_t ld) {
@@ -239,14 +238,14 @@ static QGEMM_NOINLINE void finish_group(const GemmU8S8Args* panel, const PackedR
 }
 
 // All rows against a panel, which is all of the arguments' columns.
-static inline void multiply_panel(const GemmU8S8Args* args, const PackedRows& packed) {
+static inline void multiply_panel(const GemmU8S8Args* args, const PackedRows& packed, bool pair) {
   SplitPanel split;
   PairedSteps paired;
   const size_t groups = (packed.count + kGroupRows - 1) / kGroupRows;
   for (size_t k0 = 0; k0 < args->k; k0 += kDepth) {
     const size_t steps = smaller(args->k - k0, kDepth) / 4, lines = steps * kStepBytes / kLine;
     split_panel(args->b + k0 * kPanelColumns, steps, packed.limits + k0 / 4, &split);
-    const PairedSteps* const pairs = groups >= kGroupsForPairs && steps % 4 == 0 ? &paired : nullptr;
+    const PairedSteps* const pairs = pair ? &paired : nullptr;
     if (pairs != nullptr) pair_steps(split.clamped, steps, packed.limits + k0 / 4, &paired);
     const bool first = k0 == 0, last = k0 + 4 * steps == args->k;
     const bool fetch_results = last && args->c_is_far && args->epilogue.output == nullptr;
@@ -273,14 +272,25 @@ static inline void multiply_panel(const GemmU8S8Args* args, const PackedRows& pa
   }
 }
 
-// Weights without a bell curve: evenly spread, or all of them large. The first panel speaks for the others.
-static QGEMM_NOINLINE bool too_many_extras(const GemmU8S8Args* args, const PackedRows& packed) {
+enum class Way { few_rows, single_steps, paired_steps };
+
+// The first panel speaks for the others. Weights without a bell curve, evenly spread or all of them large, are better
+// off with the other kernel. The more a bell's ends are drawn out, the more steps can be merged: most in real layers.
+static QGEMM_NOINLINE Way best_way(const GemmU8S8Args* args, const PackedRows& packed) {
   SplitPanel split;
   const size_t steps = smaller(args->k, kDepth) / 4;
   split_panel(args->b, steps, packed.limits, &split);
-  size_t count = 0;
-  for (size_t column = 0; column < kPanelColumns; ++column) count += split.extra_counts[column];
-  return count > steps * kPanelColumns / kMaxExtras;
+  size_t extras = 0, merged = 0;
+  for (size_t column = 0; column < kPanelColumns; ++column) extras += split.extra_counts[column];
+  if (extras > steps * kPanelColumns / kMaxExtras) return Way::few_rows;
+  const size_t groups = (packed.count + kGroupRows - 1) / kGroupRows;
+  if (groups < 2) return Way::single_steps;
+  PairedSteps paired;
+  pair_steps(split.clamped, steps, packed.limits, &paired);
+  for (const uint32_t count : paired.merged) merged += count;
+  // Pairing costs as much for each group as merging that share of the steps saves (docs/kernel-benchmarks.md).
+  const size_t most = kPanelColumns / 2 * steps / 2;
+  return 5 * groups * merged > (2 * groups + 4) * most ? Way::paired_steps : Way::single_steps;
 }
 
 // The other kernel: tiles of few rows.
@@ -296,10 +306,11 @@ static inline void leave_to_few_rows(const GemmU8S8Args* args) {
 
 static inline void run(const GemmU8S8Args* args) {
   const PackedRows packed = pack_block(args);
-  if (too_many_extras(args, packed)) return leave_to_few_rows(args);
+  const Way way = best_way(args, packed);
+  if (way == Way::few_rows) return leave_to_few_rows(args);
   for (size_t column = 0; column < args->n; column += kPanelColumns) {
     const GemmU8S8Args panel = columns_of(args, column, kPanelColumns);
-    multiply_panel(&panel, packed);
+    multiply_panel(&panel, packed, way == Way::paired_steps);
   }
 }
 

@@ -54,8 +54,9 @@ static inline __m256i sums_by_sign(__m256i w) {
   return _mm256_or_si256(sums, _mm256_slli_epi16(_mm256_maddubs_epi16(_mm256_sub_epi8(positive, w), one), 8));
 }
 
-// Which pairs of four steps fit, for four times two columns: six bits in 64. Activations up to the limits' (pair_limits)
-// times weights of that sum stay within 16 bits, whichever of them are 0.
+// Which pairs of four steps fit, for four times two columns: six bits in 64. Activations up to the limits'
+// (pair_limits) times weights of that sum stay within 16 bits, whichever of them are 0. Sums above 255 end there, so no
+// limit does.
 static inline __m256i fitting_pairs(const int32_t* clamped, const __m256i* limits) {
   __m256i sums[4], fits = _mm256_setzero_si256();
 #pragma GCC unroll 4
@@ -78,7 +79,8 @@ static inline void pair_steps(const int32_t* clamped, size_t steps, const int32_
     __m256i four_limits[4];
     for (size_t i = 0; i < 4; ++i) {
       const __m256i words = _mm256_set1_epi32(limits[step + i]);
-      four_limits[i] = _mm256_or_si256(words, _mm256_slli_epi16(words, 8));
+      const __m256i bytes = _mm256_or_si256(words, _mm256_slli_epi16(words, 8));
+      four_limits[i] = _mm256_min_epu8(bytes, _mm256_set1_epi8(static_cast<char>(UINT8_MAX - 1)));
     }
     for (size_t column = 0; column < kPanelColumns; column += 8) {
       _mm256_store_si256(reinterpret_cast<__m256i*>(&fits[step / 4][column / 2]),
