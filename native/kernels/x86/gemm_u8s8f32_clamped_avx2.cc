@@ -103,20 +103,16 @@ static inline void add_two_steps(const int32_t* const* rows, const int32_t* cons
   }
 }
 
-// All steps of a whole group of rows and two columns, pair by pair.
-static inline void add_pairs(const int32_t* rows, const int32_t* weights, const StepPair* pairs, size_t merged,
-                             size_t count, __m256i (&sums)[2][4]) {
-  const StepPair *const merged_end = pairs + merged, *const end = pairs + count;
-  const auto at = [](const int32_t* p, size_t bytes) { return p + bytes / sizeof *p; };
-  for (; pairs != merged_end; ++pairs) {
-    const int32_t* const a[2] = {at(rows, pairs->first), at(rows, pairs->second)};
-    const int32_t* const w[2] = {at(weights, pairs->first), at(weights, pairs->second)};
+// All steps of a whole group of rows and two columns, `merged` of them in pairs.
+static inline void add_paired_steps(const int32_t* rows, const int32_t* weights, const uint16_t* steps, size_t merged,
+                                    size_t count, __m256i (&sums)[2][4]) {
+  const uint16_t *const merged_end = steps + merged, *const end = steps + count;
+  for (; steps != merged_end; steps += 2) {
+    const int32_t* const a[2] = {rows + steps[0], rows + steps[1]};
+    const int32_t* const w[2] = {weights + steps[0], weights + steps[1]};
     add_two_steps(a, w, sums);
   }
-  for (; pairs != end; ++pairs) {
-    add_step(at(rows, pairs->first), at(weights, pairs->first), sums);
-    add_step(at(rows, pairs->second), at(weights, pairs->second), sums);
-  }
+  for (; steps != end; ++steps) add_step(rows + *steps, weights + *steps, sums);
 }
 
 // kVectors * 8 rows x kCount columns from `column` of the panel on. Two columns of a whole group may have their steps
@@ -133,7 +129,7 @@ static inline void accumulate(const int32_t* rows, const SplitPanel& split, cons
   const int32_t* weights = split.clamped + column;
   if constexpr (kVectors == 4 && kCount == 2) {
     if (paired != nullptr) {
-      add_pairs(rows, weights, paired->pairs[column / 2], paired->merged[column / 2], steps / 2, acc);
+      add_paired_steps(rows, weights, paired->steps[column / 2], paired->merged[column / 2], steps, acc);
       steps = 0;
     }
   }
@@ -291,7 +287,7 @@ static QGEMM_NOINLINE Way best_way(const GemmU8S8Args* args, const PackedRows& p
   pair_steps(split.clamped, steps, packed.limits, &paired);
   for (const uint32_t count : paired.merged) merged += count;
   // Pairing costs as much for each group as merging that share of the steps saves (docs/kernel-benchmarks.md).
-  const size_t most = kPanelColumns / 2 * steps / 2;
+  const size_t most = kPanelColumns / 2 * steps;
   return 5 * groups * merged > (2 * groups + 4) * most ? Way::paired_steps : Way::single_steps;
 }
 

@@ -6,42 +6,36 @@
 namespace qgemm {
 namespace {  // internal linkage: each file has its own flags
 
-constexpr size_t kPairBytes = 4 * kPanelColumns;  // of a step, of a panel and of a whole group of rows alike
-static_assert(kGroupRows == kPanelColumns && kDepth / 4 * kPairBytes <= UINT16_MAX, "one offset serves both");
+// Dwords of a step, of a panel and of a whole group of rows alike, so that one offset serves both.
+constexpr size_t kStepDwords = kPanelColumns;
+static_assert(kGroupRows == kPanelColumns && kDepth / 4 * kStepDwords <= UINT16_MAX, "");
 
-// Two steps of four k, in bytes from the first one of their block on.
-struct StepPair {
-  uint16_t first, second;
-};
-
-// All steps of a block in pairs, for each two columns. Of the first `merged` ones the sums of both stay within 16 bits.
+// All steps of a block, as offsets, for each two columns in an order of their own. Of the first `merged` ones each two
+// can be added up.
 struct PairedSteps {
-  alignas(64) StepPair pairs[kPanelColumns / 2][kDepth / 8];
+  alignas(64) uint16_t steps[kPanelColumns / 2][kDepth / 4];
   uint32_t merged[kPanelColumns / 2];
 };
 
 // Four steps make two pairs in three ways. Which of the six pairs fit 16 bits, one bit each in this order, tells which
-// way merges most; its pairs stand here, those that fit first.
-struct PairsOfFour {
-  StepPair pairs[2];
-};
+// way merges most: the four steps, pairs that fit first.
 constexpr int kWays[3][2][2] = {{{0, 1}, {2, 3}}, {{0, 2}, {1, 3}}, {{0, 3}, {1, 2}}};
 struct BestPairs {
-  PairsOfFour of[64];
+  uint16_t steps[64][4];
   uint8_t merged[64];
-  constexpr BestPairs() : of(), merged() {
+  constexpr BestPairs() : steps(), merged() {
     for (int fit = 0; fit < 64; ++fit) {
-      const auto fits = [&](int way, int pair) { return (fit >> (2 * way + pair) & 1) != 0; };
-      int best = 0, most = -1;
-      for (int way = 0; way < 3; ++way) {
-        const int count = fits(way, 0) + fits(way, 1);
-        if (count > most) best = way, most = count;
+      const auto fits = [&](int way, int pair) { return fit >> (2 * way + pair) & 1; };
+      int best = 0;
+      for (int way = 1; way < 3; ++way) {
+        if (fits(way, 0) + fits(way, 1) > fits(best, 0) + fits(best, 1)) best = way;
       }
-      for (int i = 0; i < 2; ++i) {
-        const int* steps = kWays[best][most == 1 && !fits(best, 0) ? 1 - i : i];
-        of[fit].pairs[i] = {static_cast<uint16_t>(steps[0] * kPairBytes), static_cast<uint16_t>(steps[1] * kPairBytes)};
+      const int first = fits(best, 0) != 0 ? 0 : 1;
+      for (int i = 0; i < 4; ++i) {
+        const int step = kWays[best][i / 2 == 0 ? first : 1 - first][i % 2];
+        steps[fit][i] = static_cast<uint16_t>(step * static_cast<int>(kStepDwords));
       }
-      merged[fit] = static_cast<uint8_t>(most);
+      merged[fit] = static_cast<uint8_t>(2 * (fits(best, 0) + fits(best, 1)));
     }
   }
 };
@@ -88,19 +82,19 @@ static inline void pair_steps(const int32_t* clamped, size_t steps, const int32_
     }
   }
   for (size_t column = 0; column < kPanelColumns / 2; ++column) {
-    StepPair *front = paired->pairs[column], *back = front + steps / 2 - 2;
-    // Both pairs are stored at both ends, where what does not belong is written over.
+    uint16_t *const first = paired->steps[column], *front = first, *back = first + steps - 4;
+    // All four are stored at both ends, where what does not belong is written over.
     for (size_t i = 0; i < steps / 4; ++i) {
-      const uint64_t fit = fits[i][column], offset = 4 * kPairBytes * i;
-      uint64_t pairs;
-      memcpy(&pairs, &kBestPairs.of[fit], sizeof pairs);
-      pairs += offset * 0x0001000100010001;
-      memcpy(front, &pairs, sizeof pairs);
-      memcpy(back, &pairs, sizeof pairs);
+      const uint64_t fit = fits[i][column];
+      uint64_t four;
+      memcpy(&four, kBestPairs.steps[fit], sizeof four);
+      four += 4 * kStepDwords * i * 0x0001000100010001;
+      memcpy(front, &four, sizeof four);
+      memcpy(back, &four, sizeof four);
       front += kBestPairs.merged[fit];
-      back -= 2 - kBestPairs.merged[fit];
+      back -= 4 - kBestPairs.merged[fit];
     }
-    paired->merged[column] = static_cast<uint32_t>(front - paired->pairs[column]);
+    paired->merged[column] = static_cast<uint32_t>(front - first);
   }
 }
 
