@@ -31,11 +31,14 @@ function reachable(functions, name, seen = new Set()) {
   return seen;
 }
 
-/** All loops in reach of a kernel that multiply densely. Epilogues and their activation functions multiply too. */
+/**
+ * All loops in reach of a kernel that multiply densely. Epilogues, their activation functions and what looks at weights
+ * multiply too.
+ */
 function denseLoops(functions, name) {
   const precision = name.includes('gemm_f32') ? 'float32' : 'int8';
   const loops = [...reachable(functions, name)]
-    .filter((each) => !/epilogue|activate_/.test(each))
+    .filter((each) => !/epilogue|activate_|pair_steps/.test(each))
     .flatMap((each) => {
       const { lines } = functions.get(each);
       const framePointer = lines.some(({ operands }) => /^(%rsp,%rbp$|x29, sp\b)/.test(operands));

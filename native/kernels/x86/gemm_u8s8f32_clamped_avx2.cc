@@ -16,12 +16,13 @@
 #include "kernels/rows_of.h"
 #include "kernels/vec/avx2.h"
 #include "kernels/x86/packed_rows_avx2.h"
-#include "kernels/x86/pair_steps_avx2.h"
 #include "kernels/x86/split_panel_avx2.h"
 #include "kernels/x86/window_avx2.h"
 //
 #include "kernels/activations.inc"
 #include "kernels/epilogue.inc"
+//
+#include "kernels/x86/pair_steps_avx2.h"
 
 namespace qgemm {
 

@@ -1,5 +1,5 @@
 // Which steps of a split panel can be added up in 16 bits (gemm_u8s8f32_clamped_avx2.cc). Include after the vector
-// wrapper.
+// wrapper and the epilogue.
 #pragma once
 #include "kernels/x86/packed_rows_avx2.h"
 
@@ -67,7 +67,8 @@ static inline __m256i fitting_pairs(const int32_t* clamped, const __m256i* limit
 }
 
 // Pairs up `steps` steps, a multiple of four, of clamped weights.
-static inline void pair_steps(const int32_t* clamped, size_t steps, const int32_t* limits, PairedSteps* paired) {
+static QGEMM_NOINLINE void pair_steps(const int32_t* clamped, size_t steps, const int32_t* limits,
+                                      PairedSteps* paired) {
   alignas(32) uint64_t fits[kDepth / 16][kPanelColumns / 2];
   for (size_t step = 0; step < steps; step += 4) {
     __m256i four_limits[4];
