@@ -193,8 +193,8 @@ QGEMM_TEST(packed_rows_meet_all_columns_of_a_thread) {
   EXPECT(some.row_blocks == 1 && some.column_groups == 2, "96x768x768 in %zu x %zu blocks", some.row_blocks,
          some.column_groups);
   // And so few that the window is faster: even shares.
-  const Tiling few = packed(2, 75, 768, 768);
-  EXPECT(few.tasks() == 2 && few.block_rows == 38, "75x768x768 in %zu blocks of %zu rows", few.tasks(), few.block_rows);
+  const Tiling few = packed(2, 43, 768, 768);
+  EXPECT(few.tasks() == 2 && few.block_rows == 22, "43x768x768 in %zu blocks of %zu rows", few.tasks(), few.block_rows);
 }
 
 QGEMM_TEST(tiles_ask_for_all_lines_once_and_evenly) {
