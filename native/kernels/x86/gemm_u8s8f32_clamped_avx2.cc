@@ -287,7 +287,8 @@ static QGEMM_NOINLINE Way best_way(const GemmU8S8Args* args, const PackedRows& p
   PairedSteps paired;
   pair_steps(split.clamped, steps, packed.limits, &paired);
   for (const uint32_t count : paired.merged) merged += count;
-  // Pairing costs as much for each group as merging that share of the steps saves (docs/kernel-benchmarks.md).
+  // It pays where more than 0.4 + 0.8 / groups of the steps are merged: looking for pairs costs the same for any number
+  // of groups, and loops that end unforeseen cost for each (docs/kernel-benchmarks.md).
   const size_t most = kPanelColumns / 2 * steps;
   return 5 * groups * merged > (2 * groups + 4) * most ? Way::paired_steps : Way::single_steps;
 }

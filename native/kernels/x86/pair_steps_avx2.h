@@ -8,7 +8,7 @@ namespace {  // internal linkage: each file has its own flags
 
 // Dwords of a step, of a panel and of a whole group of rows alike, so that one offset serves both.
 constexpr size_t kStepDwords = kPanelColumns;
-static_assert(kGroupRows == kPanelColumns && kDepth / 4 * kStepDwords <= UINT16_MAX, "");
+static_assert(kGroupRows == kPanelColumns && kDepth / 4 * kStepDwords <= UINT16_MAX, "one offset serves both");
 
 // All steps of a block, as offsets, for each two columns in an order of their own. Of the first `merged` ones each two
 // can be added up.
@@ -18,21 +18,21 @@ struct PairedSteps {
 };
 
 // Four steps make two pairs in three ways. Which of the six pairs fit 16 bits, one bit each in this order, tells which
-// way merges most: the four steps, pairs that fit first.
-constexpr int kWays[3][2][2] = {{{0, 1}, {2, 3}}, {{0, 2}, {1, 3}}, {{0, 3}, {1, 2}}};
+// pairing merges most: the four steps, pairs that fit first.
+constexpr int kPairings[3][2][2] = {{{0, 1}, {2, 3}}, {{0, 2}, {1, 3}}, {{0, 3}, {1, 2}}};
 struct BestPairs {
   uint16_t steps[64][4];
   uint8_t merged[64];
   constexpr BestPairs() : steps(), merged() {
     for (int fit = 0; fit < 64; ++fit) {
-      const auto fits = [&](int way, int pair) { return fit >> (2 * way + pair) & 1; };
+      const auto fits = [&](int pairing, int pair) { return fit >> (2 * pairing + pair) & 1; };
       int best = 0;
-      for (int way = 1; way < 3; ++way) {
-        if (fits(way, 0) + fits(way, 1) > fits(best, 0) + fits(best, 1)) best = way;
+      for (int pairing = 1; pairing < 3; ++pairing) {
+        if (fits(pairing, 0) + fits(pairing, 1) > fits(best, 0) + fits(best, 1)) best = pairing;
       }
       const int first = fits(best, 0) != 0 ? 0 : 1;
       for (int i = 0; i < 4; ++i) {
-        const int step = kWays[best][i / 2 == 0 ? first : 1 - first][i % 2];
+        const int step = kPairings[best][i / 2 == 0 ? first : 1 - first][i % 2];
         steps[fit][i] = static_cast<uint16_t>(step * static_cast<int>(kStepDwords));
       }
       merged[fit] = static_cast<uint8_t>(2 * (fits(best, 0) + fits(best, 1)));
@@ -57,7 +57,7 @@ static inline __m256i fitting_pairs(const int32_t* clamped, const __m256i* limit
   for (int i = 0; i < 4; ++i) sums[i] = sums_by_sign(i32_load(clamped + i * kPanelColumns));
 #pragma GCC unroll 8
   for (int pair = 0; pair < 6; ++pair) {
-    const int* steps = kWays[pair / 2][pair % 2];
+    const int* steps = kPairings[pair / 2][pair % 2];
     const __m256i limit = _mm256_min_epu8(limits[steps[0]], limits[steps[1]]);
     const __m256i above = _mm256_subs_epu8(_mm256_adds_epu8(sums[steps[0]], sums[steps[1]]), limit);
     const __m256i none = _mm256_cmpeq_epi64(above, _mm256_setzero_si256());
